@@ -1,0 +1,1 @@
+"""Talking to language models. Knows nothing of strategies, of runners or of rbi."""

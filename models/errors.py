@@ -1,0 +1,139 @@
+"""What can go wrong with a model call. Every error carries what the user can do about it.
+
+Three questions decide what happens next: is it worth repeating (``retryable``), does it end every further
+call to the same account (``fatal``), and was the call perhaps billed (``maybe_billed``).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from models.base import Usage
+
+
+class ModelError(Exception):
+    """A model call that gave no usable answer. ``hint`` is the command or edit that helps."""
+
+    retryable: ClassVar[bool] = False
+    fatal: ClassVar[bool] = False
+    maybe_billed: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        usage: Usage | None = None,
+        model: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.status = status
+        self.retry_after_s = retry_after_s
+        self.usage = usage
+        self.model = model
+
+    @property
+    def kind(self) -> str:
+        """A stable name for results and counts, such as ``rate_limited``."""
+        name = type(self).__name__
+        return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
+
+
+class UnknownProvider(ModelError):
+    """The name before the colon is no provider."""
+
+    fatal = True
+
+
+class UnknownModel(ModelError):
+    """The provider does not have (or does not let this key use) the model."""
+
+    fatal = True
+
+
+class MissingKey(ModelError):
+    """The provider needs a key and its variable is not set."""
+
+    fatal = True
+
+
+class BadSetting(ModelError):
+    """A key or an address is set to something that cannot be one."""
+
+    fatal = True
+
+
+class BadKey(ModelError):
+    """The provider refused the key."""
+
+    fatal = True
+
+
+class QuotaExhausted(ModelError):
+    """The account has no money or quota left: waiting does not help."""
+
+    fatal = True
+
+
+class BadRequest(ModelError):
+    """The provider refused the request itself."""
+
+
+class RateLimited(ModelError):
+    """Too many requests or tokens for now."""
+
+    retryable = True
+
+
+class Overloaded(ModelError):
+    """The provider is busy or failing (5xx)."""
+
+    retryable = True
+
+
+class ConnectionFailed(ModelError):
+    """The provider could not be reached, or the connection broke."""
+
+    retryable = True
+    maybe_billed = True
+
+
+class DeadlineExceeded(ModelError):
+    """The answer was not complete within the wall-clock deadline."""
+
+    retryable = True
+    maybe_billed = True
+
+
+class EmptyAnswer(ModelError):
+    """The provider answered without text."""
+
+    retryable = True
+    maybe_billed = True
+
+
+class MalformedAnswer(ModelError):
+    """The provider answered with something that is not an answer (an error body with status 200, garbage)."""
+
+    retryable = True
+    maybe_billed = True
+
+
+class Truncated(ModelError):
+    """The answer stopped at the token limit."""
+
+    maybe_billed = True
+
+
+class Refused(ModelError):
+    """The model declined to answer."""
+
+    maybe_billed = True
+
+
+class Interrupted(ModelError):
+    """The asking was stopped from outside before there was an answer: nothing is known about the question."""

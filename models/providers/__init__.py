@@ -1,0 +1,1 @@
+"""The services and writers a prompt can be sent to."""

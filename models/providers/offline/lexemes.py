@@ -1,0 +1,137 @@
+"""An idea's words as lexemes: recognised phrases with their numbers, and the words that are left."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+
+from models.providers.offline import vocabulary
+from models.providers.offline.catalogue import CATALOGUE
+
+LONGEST_PERIOD = 2000
+"""Bars. A longer window is no number of a strategy on bars that anyone has."""
+
+_DAYS_PER = {"w": 5, "m": 21, "y": 252}
+_NUMERIC = re.compile(vocabulary.NUMBER)
+
+
+@dataclass(frozen=True, slots=True)
+class Lexeme:
+    """A recognised phrase. ``value`` tells phrases of one kind apart; ``numbers`` are the ones inside it."""
+
+    kind: str
+    value: str
+    text: str
+    numbers: tuple[float, ...] = ()
+
+
+@cache
+def _grammar() -> tuple[re.Pattern[str], tuple[tuple[str, str], ...]]:
+    rows = (
+        *vocabulary.RISK[:1],
+        *vocabulary.NUMBERS,
+        *vocabulary.STRUCTURE[:2],
+        *vocabulary.MISSING,
+        *vocabulary.SERIES,
+        *vocabulary.RISK,
+        *vocabulary.STRUCTURE[2:6],
+        *vocabulary.COMPARISONS,
+        *vocabulary.STATES,
+        *vocabulary.STRUCTURE[6:],
+        ("WORD", "", r"[\w%+/&$#@'\"=<>^~|\\-]+|\S"),
+    )
+    parts = [
+        f"(?P<g{place}>(?:{pattern}))" + ("" if kind in {"WORD", "COMMA", "OPEN", "CLOSE"} else r"(?!\w)")
+        for place, (kind, _, pattern) in enumerate(rows)
+    ]
+    return re.compile("|".join(parts)), tuple((kind, value) for kind, value, _ in rows)
+
+
+def lex(words: str) -> tuple[Lexeme, ...]:
+    """Cut normalised words into lexemes; indicators carry the periods that stand beside them."""
+    return _attach(list(_scan(words)))
+
+
+def _scan(words: str) -> Iterator[Lexeme]:
+    pattern, kinds = _grammar()
+    position = 0
+    while position < len(words):
+        match = pattern.match(words, position)
+        if match is None:
+            position += 1
+            continue
+        kind, value = kinds[int((match.lastgroup or "g0")[1:])]
+        yield _lexeme(kind, value, match[0].strip())
+        position = max(match.end(), position + 1)
+
+
+def _lexeme(kind: str, value: str, text: str) -> Lexeme:
+    numbers = tuple(float(number) for number in _NUMERIC.findall(text))
+    if kind in {"PERIOD", "PERIODS"}:
+        numbers = tuple(number * _unit(text) for number in numbers)
+        if not all(1 <= number <= LONGEST_PERIOD for number in numbers):
+            return Lexeme("WORD", "", text)
+    if kind == "YEAR":
+        return Lexeme("PERIOD", "", text, (252.0,))
+    if kind == "NUMBER" and text.startswith("-"):
+        numbers = (-numbers[0],)
+    if kind == "WORD" and (text in vocabulary.FILLER or not re.search(r"\w", text)):
+        kind = "FILLER"
+    return Lexeme(kind, value, text, numbers)
+
+
+def _unit(text: str) -> int:
+    last = text.split()[-1]
+    return _DAYS_PER.get(last.lstrip("0123456789")[:1], 1) if last not in {"d", "m"} else 1
+
+
+_NO_PERIOD = frozenset({"fast", "slow", "step"})
+_TAKES_PERIOD = {"SERIES", "PAIR", "EDGE", "VORTEX", "AROON", "HIGH_LOW", "GOLDEN"}
+
+
+def _attach(lexemes: list[Lexeme]) -> tuple[Lexeme, ...]:
+    """Give each indicator the periods before it ("14-period RSI") or behind it ("RSI(14)")."""
+    out: list[Lexeme] = []
+    place = 0
+    while place < len(lexemes):
+        lexeme = lexemes[place]
+        place += 1
+        if lexeme.kind not in _TAKES_PERIOD:
+            out.append(lexeme)
+            continue
+        lexeme = replace(lexeme, numbers=())
+        if out and out[-1].kind == "FILLER" and out[-1].text in {"simple", "rolling"} and len(out) > 1:
+            out.pop()
+        if out and out[-1].kind in {"PERIOD", "SIGMA"} and _fits(out[-1], lexeme):
+            before = out.pop()
+            deviations = before.numbers if before.kind == "SIGMA" else ()
+            numbers = (20.0, *deviations) if deviations else before.numbers
+            lexeme = replace(lexeme, numbers=numbers, text=f"{before.text} {lexeme.text}")
+        elif out and out[-1].kind == "PERIODS":
+            before = out.pop()
+            out.append(replace(lexeme, numbers=before.numbers[:1], text=before.text))
+            lexeme = replace(lexeme, numbers=before.numbers[1:2])
+        if place < len(lexemes) and lexemes[place].kind == "ARGS":
+            lexeme = replace(
+                lexeme, numbers=lexemes[place].numbers, text=f"{lexeme.text} {lexemes[place].text}"
+            )
+            place += 1
+        elif (
+            not lexeme.numbers
+            and place + 1 < len(lexemes)
+            and lexemes[place].text in {"of", "over"}
+            and lexemes[place + 1].kind == "PERIOD"
+        ):
+            lexeme = replace(lexeme, numbers=lexemes[place + 1].numbers)
+            place += 2
+        out.append(lexeme)
+    return tuple(out)
+
+
+def _fits(before: Lexeme, lexeme: Lexeme) -> bool:
+    if before.kind == "SIGMA":
+        return lexeme.kind == "PAIR" or lexeme.value.startswith("bb_")
+    defaults = CATALOGUE[lexeme.value].defaults if lexeme.value in CATALOGUE else ()
+    return not (lexeme.value in CATALOGUE and lexeme.value != "volume" and (not defaults or defaults[0][0] in _NO_PERIOD))

@@ -1,0 +1,63 @@
+"""The other side of the market: what a condition for rising prices is for falling ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from models.providers.offline.catalogue import CATALOGUE, DERIVED
+from models.providers.offline.rules import AnyOf, Compare, Condition, Op, Recent, Series, Value
+
+_FLIP = {
+    Op.ABOVE: Op.BELOW,
+    Op.BELOW: Op.ABOVE,
+    Op.CROSSES_ABOVE: Op.CROSSES_BELOW,
+    Op.CROSSES_BELOW: Op.CROSSES_ABOVE,
+    Op.CROSSES: Op.CROSSES,
+}
+
+
+def is_directional(series: Series) -> bool:
+    """Whether the series rises and falls with the price, as against a strength, a width or a volume."""
+    row = CATALOGUE[series.kind]
+    if series.kind == "divergence":
+        return True
+    if series.kind in DERIVED:
+        return series.source is not None and is_directional(series.source)
+    return bool(row.shape) or row.centre is not None
+
+
+def mirror(condition: Condition) -> Condition:
+    """The condition with rising and falling exchanged; one that points no way stays as it is."""
+    if isinstance(condition, AnyOf):
+        return AnyOf(tuple(mirror(part) for part in condition.conditions))
+    if isinstance(condition, Recent):
+        return Recent(_mirror_compare(condition.condition), condition.bars)
+    return _mirror_compare(condition)
+
+
+def _mirror_compare(condition: Compare) -> Compare:
+    if not is_directional(condition.left):
+        return condition
+    right = condition.right
+    flipped = _mirror_level(condition.left, right) if isinstance(right, Value) else mirror_series(right)
+    return replace(condition, left=mirror_series(condition.left), op=_FLIP[condition.op], right=flipped)
+
+
+def mirror_series(series: Series) -> Series:
+    """Upper band for lower band, high for low; most series are their own mirror."""
+    row = CATALOGUE[series.kind]
+    if not row.opposite:
+        return series
+    names = [name for name, _ in CATALOGUE[row.opposite].defaults]
+    values = tuple(
+        replace(value, name=name, number=-value.number if name != value.name else value.number)
+        for name, value in zip(names, series.values, strict=True)
+    )
+    return Series(row.opposite, values, series.source)
+
+
+def _mirror_level(left: Series, level: Value) -> Value:
+    centre = CATALOGUE[left.kind].centre
+    if left.kind == "rank":
+        centre = 50
+    return replace(level, number=2 * (centre or 0.0) - level.number)

@@ -1,0 +1,235 @@
+"""Phrases about oscillators, trend strength, flows and divergences."""
+
+from __future__ import annotations
+
+from models.providers.offline.catalogue import CATALOGUE, series
+from models.providers.offline.lexemes import Lexeme
+from models.providers.offline.measures import measure, operator
+from models.providers.offline.phrases import Phrase
+from models.providers.offline.rules import Compare, Condition, Op, Rule, Series, Stance, Value
+from models.providers.offline.scope import Scope, rule
+
+_OSCILLATORS = tuple(kind for kind, row in CATALOGUE.items() if row.centre is not None and kind != "divergence")
+_STRENGTHS = {"adx": 25.0, "choppiness": 38.2}
+_SUBJECTS = (*_OSCILLATORS, "obv", *_STRENGTHS)
+_PAIRS = {"VORTEX": ("vortex_plus", "vortex_minus"), "AROON": ("aroon_up", "aroon_down")}
+
+
+def read_oscillator(phrase: Phrase, scope: Scope) -> Rule | None:
+    """A condition on an oscillator, ADX, choppiness, OBV or a pair of directional lines."""
+    paired = _pair(phrase)
+    if paired is not None:
+        return paired
+    place = phrase.find("SERIES", *_SUBJECTS)
+    lexeme = phrase.lexemes[place] if place is not None else None
+    if lexeme is None:
+        lexeme = scope.subject
+        if lexeme is None or lexeme.value not in _SUBJECTS or phrase.has("SERIES", "TARGET", "STOP", "TRAIL", "PAIR"):
+            return None
+        if not phrase.has("COMPARE", "TURN", "LEVEL", "LEVELS", "SIGNAL_LINE"):
+            return None
+    subject = series(lexeme.value, *lexeme.numbers[: len(CATALOGUE[lexeme.value].defaults)])
+    before = set(phrase.used)
+    if place is not None:
+        phrase.used.add(place)
+    found = _condition(phrase, subject, lexeme)
+    if found is None:
+        phrase.used = before
+    return found
+
+
+def _condition(phrase: Phrase, subject: Series, lexeme: Lexeme) -> Rule | None:
+    for reader in (_divergence, _signal_line, _extremes, _two_levels, _level, _measured, _turning):
+        found = reader(phrase, subject, lexeme)
+        if found is not None:
+            return found
+    return None
+
+
+def _pair(phrase: Phrase) -> Rule | None:
+    """``Vortex crossover``, ``Vortex trend confirmation``: the rising line against the falling one."""
+    for kind, (plus, minus) in _PAIRS.items():
+        place = phrase.find(kind)
+        if place is None:
+            continue
+        if phrase.find("SERIES", plus, minus) is not None:
+            phrase.used.add(place)
+            return None
+        verb = phrase.take_first("CROSSOVER", "REVERSAL", "COMPARE", "CONFIRM", "OPPOSITE_SIGNAL", "TREND")
+        if verb is None:
+            return None
+        numbers = phrase.lexemes[place].numbers[:1]
+        phrase.used.add(place)
+        phrase.use("CONFIRM", "CROSSOVER", "REVERSAL")
+        state = verb.kind in {"CONFIRM", "TREND"}
+        op = Op.ABOVE if state else Op.CROSSES_ABOVE
+        if verb.value.startswith("down"):
+            literal = Compare(series(plus, *numbers), Op.CROSSES_BELOW, series(minus, *numbers))
+            return rule(literal, Stance.BEAR, kind.lower())
+        stance = Stance.BULL if verb.value.startswith("up") else Stance.BOTH
+        return rule(Compare(series(plus, *numbers), op, series(minus, *numbers)), stance, kind.lower())
+    return None
+
+
+def _divergence(phrase: Phrase, subject: Series, lexeme: Lexeme) -> Rule | None:
+    word = phrase.find("DIVERGENCE")
+    if word is None or lexeme.kind != "SERIES" or subject.kind in _STRENGTHS:
+        return None
+    way = phrase.lexemes[word].value
+    phrase.used.add(word)
+    phrase.use("TREND", "CONFIRM")
+    phrase.take("SERIES", "close")
+    zero = Value("level", 0.0, said=False)
+    assumed = ("divergence is a close at its 20-bar extreme that the indicator does not share",)
+    line = series("divergence", source=subject)
+    literal = Compare(line, Op.BELOW if way == "down" else Op.ABOVE, zero)
+    stance = {"up": Stance.BULL, "down": Stance.BEAR, "both": Stance.BOTH}[way]
+    return rule(literal, stance, f"{subject.kind} divergence", assumed=assumed)
+
+
+def _signal_line(phrase: Phrase, subject: Series, _: Lexeme) -> Rule | None:
+    crossover = phrase.find("CROSSOVER")
+    if phrase.find("SIGNAL_LINE") is None and (subject.kind != "macd" or crossover is None):
+        return None
+    if phrase.has("LEVEL") and phrase.find("SIGNAL_LINE") is None:
+        return None
+    verb = phrase.take_first("COMPARE", "CROSSOVER", "REVERSAL", "TURN")
+    if verb is None:
+        return None
+    phrase.use("SIGNAL_LINE", "CROSSOVER", "REVERSAL")
+    if subject.kind == "macd":
+        signal = Series("macd_signal", (*subject.values, Value("signal", 9.0, said=False)))
+        assumed: tuple[str, ...] = ()
+    else:
+        signal = series("average", 9.0, source=subject)
+        assumed = (f"the signal line of {CATALOGUE[subject.kind].label} is its 9-bar average",)
+    return _crossing(subject, signal, verb, assumed)
+
+
+def _crossing(subject: Series, right: Series | Value, verb: Lexeme, assumed: tuple[str, ...]) -> Rule:
+    way = verb.value.split()[0] if verb.value else "either"
+    event = "event" in verb.value or verb.kind in {"CROSSOVER", "REVERSAL", "TURN"}
+    if way == "down":
+        literal = Compare(subject, operator("down", event), right)
+        return rule(literal, Stance.BEAR, subject.kind, assumed=assumed)
+    stance = Stance.BULL if way == "up" else Stance.BOTH
+    return rule(Compare(subject, operator("up", event), right), stance, subject.kind, assumed=assumed)
+
+
+def _extremes(phrase: Phrase, subject: Series, _: Lexeme) -> Rule | None:
+    row = CATALOGUE[subject.kind]
+    if row.low is None or row.high is None:
+        return None
+    place = phrase.find("LEVEL", "oversold", "overbought", "both")
+    if place is None:
+        return None
+    word = phrase.lexemes[place]
+    phrase.used.add(place)
+    number = phrase.take("NUMBER")
+    if (compare := phrase.take("COMPARE")) is None:
+        phrase.take("TOUCH")
+    says_low = word.value != "overbought"
+    default = row.low if says_low else row.high
+    level = number.numbers[0] if number is not None else default
+    assumed = () if number is not None else (f"{word.value if word.value != 'both' else 'oversold'} {row.label} is at {level:g}",)
+    value = Value("level", level, said=number is not None)
+    leaves = word.text.startswith(("rises", "from")) or (compare is not None and compare.value.startswith("up") and says_low)
+    op = Op.CROSSES_ABOVE if leaves and says_low else (Op.BELOW if says_low else Op.ABOVE)
+    stance = Stance.BOTH if word.value == "both" else (Stance.BULL if says_low else Stance.BEAR)
+    return rule(Compare(subject, op, value), stance, subject.kind, assumed=assumed)
+
+
+def _two_levels(phrase: Phrase, subject: Series, _: Lexeme) -> Rule | None:
+    """``RSI crossing 70/30``, ``below 30 or above 70`` in one breath."""
+    place = phrase.find("LEVELS")
+    centre = CATALOGUE[subject.kind].centre
+    if place is None or centre is None:
+        return None
+    low, high = sorted(phrase.lexemes[place].numbers[:2])
+    phrase.used.add(place)
+    phrase.use("COMPARE")
+    literal: Condition = Compare(subject, Op.BELOW, Value("level", low))
+    mirrored: Condition = Compare(subject, Op.ABOVE, Value("level", high))
+    return Rule(literal, mirrored, Stance.BOTH, subject.kind)
+
+
+def _level(phrase: Phrase, subject: Series, lexeme: Lexeme) -> Rule | None:
+    """``crosses above zero``, ``flips from negative to positive``, ``above its centre line``."""
+    centre = CATALOGUE[subject.kind].centre
+    turn = phrase.find("TURN")
+    word = phrase.find("LEVEL", "centre")
+    if centre is None or (turn is None and word is None):
+        return None
+    verb = phrase.take_first("COMPARE", "TURN", "CROSSOVER", "REVERSAL")
+    if verb is None or (lexeme.kind != "SERIES"):
+        return None
+    phrase.use("LEVEL", "CROSSOVER", "REVERSAL", "TREND")
+    return _crossing(subject, Value("level", centre, said=False), verb, ())
+
+
+def _measured(phrase: Phrase, subject: Series, _: Lexeme) -> Rule | None:
+    place = phrase.find("COMPARE")
+    if place is None:
+        return None
+    verb = phrase.lexemes[place]
+    way = verb.value.split()[0]
+    event = "event" in verb.value or verb.text.startswith(("rise", "rising", "fall", "drop"))
+    before = set(phrase.used)
+    measured = measure(phrase, subject, "up" if way == "either" else way, event=event)
+    if measured is None:
+        phrase.used = before
+        return None
+    phrase.use("COMPARE", "TREND", "REVERSAL")
+    compare = measured.compare
+    row = CATALOGUE[subject.kind]
+    if subject.kind in _STRENGTHS:
+        return rule(compare, Stance.NEUTRAL, subject.kind, assumed=measured.assumed)
+    if way == "either":
+        return rule(compare, Stance.BOTH, subject.kind, assumed=measured.assumed)
+    up = compare.op in {Op.ABOVE, Op.CROSSES_ABOVE}
+    stance = Stance.BULL if up else Stance.BEAR
+    level = compare.right.number if isinstance(compare.right, Value) and compare.left is subject else None
+    if level is not None and row.low is not None and row.high is not None and row.label not in {"Chaikin money flow"}:
+        turned = (not up and level <= row.low) or (up and level >= row.high and compare.op is Op.ABOVE)
+        if turned and subject.kind not in {"cmo", "tsi", "cci"}:
+            stance = Stance.BULL if not up else Stance.BEAR
+    return rule(compare, stance, subject.kind, assumed=measured.assumed)
+
+
+def _turning(phrase: Phrase, subject: Series, lexeme: Lexeme) -> Rule | None:
+    """``rising OBV``, ``OBV confirms accumulation``, ``ADX reversal``, ``histogram is expanding``."""
+    if phrase.has("COMPARE", "NUMBER", "SIGMA", "LEVEL", "AVERAGE") or lexeme.kind != "SERIES":
+        return None
+    verb = phrase.take_first("TREND", "EXPANSION", "CROSSOVER", "CONFIRM", "REVERSAL", "SURGE")
+    if verb is None:
+        return None
+    phrase.use("TREND", "CONFIRM", "REVERSAL", "EXPANSION")
+    if subject.kind in _STRENGTHS:
+        return _strength(subject, verb)
+    centre = CATALOGUE[subject.kind].centre
+    way = verb.value if verb.kind in {"TREND", "CROSSOVER"} else ""
+    stance = {"up": Stance.BULL, "down": Stance.BEAR}.get(way, Stance.BOTH)
+    if centre is None:
+        right: Series | Value = series("average", source=subject)
+        assumed = ("the direction of on-balance volume is told by its 20-bar average",)
+    else:
+        right = Value("level", centre, said=False)
+        assumed = (f"the direction of {CATALOGUE[subject.kind].label} is told by its level {centre:g}",)
+    event = verb.kind in {"REVERSAL", "CROSSOVER"}
+    op = operator("down" if stance is Stance.BEAR else "up", event)
+    return rule(Compare(subject, op, right), stance, subject.kind, assumed=assumed)
+
+
+def _strength(subject: Series, verb: Lexeme) -> Rule | None:
+    zero = Value("level", 0.0, said=False)
+    weaker = verb.kind == "REVERSAL" or verb.value == "down"
+    if verb.kind == "REVERSAL" and subject.kind != "adx":
+        return None
+    line = series("change", source=subject)
+    assumed = (f"the slope of {CATALOGUE[subject.kind].label} is its change over 3 bars",)
+    if verb.kind == "CONFIRM":
+        level = Value("level", _STRENGTHS[subject.kind], said=False)
+        op = Op.ABOVE if subject.kind == "adx" else Op.BELOW
+        said = (f"a trend is {CATALOGUE[subject.kind].label} {op} {level.number:g}",)
+        return rule(Compare(subject, op, level), Stance.NEUTRAL, subject.kind, vague=True, assumed=said)
+    return rule(Compare(line, Op.BELOW if weaker else Op.ABOVE, zero), Stance.NEUTRAL, subject.kind, assumed=assumed)

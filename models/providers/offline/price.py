@@ -1,0 +1,248 @@
+"""Phrases about the price and a line or band, and about two lines crossing."""
+
+from __future__ import annotations
+
+from models.providers.offline.catalogue import CATALOGUE, series
+from models.providers.offline.lexemes import Lexeme
+from models.providers.offline.phrases import Phrase
+from models.providers.offline.rules import AnyOf, Compare, Condition, Op, Rule, Series, Stance
+from models.providers.offline.scope import Scope, rule
+
+_VERBS = ("COMPARE", "BREAK", "TOUCH", "OUTSIDE", "INSIDE", "CROSSOVER", "BREAKOUT", "REVERSION", "REVERSAL", "TURN")
+_LINES = tuple(kind for kind, row in CATALOGUE.items() if row.shape == "line")
+_PAIRED_LINES = ("vortex_plus", "vortex_minus", "di_plus", "di_minus", "aroon_up", "aroon_down", "tenkan", "kijun")
+
+
+def read_price(phrase: Phrase, scope: Scope) -> Rule | None:
+    """The first of: golden cross, two lines, an edge, a channel, a single line."""
+    for reader in (_golden, _two_lines, _edge, _extreme, _channel, _line):
+        found = reader(phrase, scope)
+        if found is not None:
+            return found
+    return None
+
+
+def _golden(phrase: Phrase, _: Scope) -> Rule | None:
+    if sum(lexeme.kind == "SERIES" and lexeme.value in {"sma", "ema", "wma"} for lexeme in phrase.lexemes) >= 2:
+        return None
+    lexeme = phrase.take("GOLDEN")
+    if lexeme is None:
+        return None
+    kind = "sma"
+    average = phrase.take("SERIES", "sma", "ema")
+    other = phrase.take("SERIES", "sma", "ema")
+    fast, slow = 50.0, 200.0
+    if average is not None and other is not None and average.numbers and other.numbers:
+        kind, fast, slow = average.value, average.numbers[0], other.numbers[0]
+    assumed = () if other is not None else ("a golden or death cross is SMA 50 crossing SMA 200",)
+    literal = Compare(series(kind, fast), Op.CROSSES_ABOVE, series(kind, slow))
+    stance = {"up": Stance.BULL, "down": Stance.BEAR, "both": Stance.BOTH}[lexeme.value]
+    if stance is Stance.BEAR:
+        literal = Compare(literal.left, Op.CROSSES_BELOW, literal.right)
+    return rule(literal, stance, "cross", vague=True, assumed=assumed)
+
+
+def _two_lines(phrase: Phrase, _: Scope) -> Rule | None:
+    """``50-day SMA crosses above the 200-day SMA``; without a way it means both."""
+    places = [
+        place
+        for place, lexeme in enumerate(phrase.lexemes)
+        if lexeme.kind == "SERIES" and lexeme.value in _LINES and place not in phrase.used
+    ]
+    if len(places) < 2:
+        return None
+    first, second = (phrase.lexemes[place] for place in places[:2])
+    if first.value == second.value and first.numbers == second.numbers:
+        return None
+    if (first.value in _PAIRED_LINES) != (second.value in _PAIRED_LINES):
+        return None
+    verb = phrase.take_first("COMPARE", "CROSSOVER", "BREAK")
+    if verb is None and not (first.value in _PAIRED_LINES or first.value == second.value):
+        return None
+    phrase.used |= set(places[:2])
+    phrase.use("GOLDEN", "CROSSOVER")
+    left, right = _as_series(first, second), _as_series(second, first)
+    if verb is not None and verb.value.startswith(("up", "down")):
+        event = "event" in verb.value or verb.kind == "CROSSOVER"
+        return _literal(left, verb.value.split()[0], event, right, "cross")
+    if first.numbers and second.numbers and first.numbers[0] > second.numbers[0]:
+        left, right = right, left
+    return rule(Compare(left, Op.CROSSES_ABOVE, right), Stance.BOTH, "cross")
+
+
+def _as_series(lexeme: Lexeme, other: Lexeme) -> Series:
+    kind = lexeme.value
+    if kind == "sma" and lexeme.text.endswith(("moving average", "ma")) and other.value in {"ema", "vwma", "wma", "hma"}:
+        kind = other.value if lexeme.text.split()[-1] in {"ma", "average"} and "simple" not in lexeme.text else kind
+    return series(kind, *lexeme.numbers[: len(CATALOGUE[kind].defaults)])
+
+
+def _literal(left: Series, way: str, event: bool, right: Series, family: str) -> Rule:
+    if way == "up":
+        return rule(Compare(left, Op.CROSSES_ABOVE if event else Op.ABOVE, right), Stance.BULL, family)
+    return rule(Compare(left, Op.CROSSES_BELOW if event else Op.BELOW, right), Stance.BEAR, family)
+
+
+def _edge(phrase: Phrase, scope: Scope) -> Rule | None:
+    place = phrase.find("EDGE")
+    if place is None:
+        place = phrase.find("ANY_EDGE")
+    if place is None:
+        return None
+    lexeme = phrase.lexemes[place]
+    family = {"bb": "bollinger", "kc": "keltner", "dc": "donchian"}.get(lexeme.value[:2], scope.bands or "bollinger")
+    which = lexeme.value.split("_")[-1]
+    if which in {"either", "opposite"} and not phrase.leaving:
+        return None
+    pair = phrase.take("PAIR") if lexeme.kind == "ANY_EDGE" else None
+    family = pair.value if pair is not None else family
+    verb = phrase.take_first(*_VERBS)
+    phrase.used.add(place)
+    phrase.use("TOUCH", "REVERSAL", "REVERSION")
+    _price(phrase)
+    if which == "middle":
+        return _through(scope.middle(family), verb)
+    upper, lower = scope.edges(family, lexeme.numbers)
+    if which in {"either", "opposite"}:
+        if which == "opposite" and not scope.reverting:
+            return rule(_touch(lower, upper=False), Stance.BOTH, "price")
+        return rule(_touch(upper, upper=True), Stance.BOTH, "price")
+    return _at_edge(upper if which == "upper" else lower, which == "upper", verb, leaving=phrase.leaving)
+
+
+def _through(line: Series, verb: Lexeme | None) -> Rule:
+    """A close through a line, the way the verb says or either way."""
+    if verb is not None and verb.kind == "COMPARE" and verb.value.startswith(("up", "down")):
+        return _literal(series("close"), verb.value.split()[0], "event" in verb.value, line, "price")
+    return rule(Compare(series("close"), Op.CROSSES, line), Stance.NEUTRAL, "price")
+
+
+def _touch(edge: Series, *, upper: bool) -> Compare:
+    return Compare(series("high" if upper else "low"), Op.ABOVE if upper else Op.BELOW, edge)
+
+
+def _at_edge(edge: Series, upper: bool, verb: Lexeme | None, *, leaving: bool) -> Rule:
+    touching = verb is None or verb.kind in {"TOUCH", "REVERSION"}
+    if touching:
+        stance = (Stance.BEAR if upper else Stance.BULL) if not leaving else Stance.BOTH
+        return rule(_touch(edge, upper=upper), stance, "price")
+    if verb is not None and verb.kind == "INSIDE":
+        op = Op.CROSSES_BELOW if upper else Op.CROSSES_ABOVE
+        return rule(Compare(series("close"), op, edge), Stance.BEAR if upper else Stance.BULL, "price")
+    way, event = ("up" if upper else "down"), True
+    if verb is not None and verb.kind == "COMPARE" and not verb.value.startswith("either"):
+        way, event = verb.value.split()[0], "event" in verb.value
+    return _literal(series("close"), way, event, edge, "price")
+
+
+def _price(phrase: Phrase) -> None:
+    phrase.take("SERIES", "close")
+
+
+def _extreme(phrase: Phrase, scope: Scope) -> Rule | None:
+    """``closes above the 20-day high``, ``a 5-day low``: against the bars before."""
+    place = phrase.find("EXTREME")
+    if place is None or place == 0 or phrase.lexemes[place - 1].kind != "PERIOD" or phrase.has("SQUEEZE"):
+        return None
+    subject = phrase.find("SERIES")
+    if subject is not None and phrase.lexemes[subject].value != "close":
+        return None
+    if subject is None and scope.subject is not None and scope.subject.value != "close" and not phrase.leaving:
+        return None
+    upper = phrase.lexemes[place].value == "high"
+    window = phrase.lexemes[place - 1].numbers
+    phrase.used |= {place, place - 1}
+    _price(phrase)
+    verb = phrase.take_first(*_VERBS)
+    edge = series("dc_upper" if upper else "dc_lower", *window)
+    if verb is not None and verb.kind == "TOUCH" and not phrase.leaving:
+        return rule(_touch(edge, upper=upper), Stance.BEAR if upper else Stance.BULL, "price")
+    way = "up" if upper else "down"
+    event = verb is not None and (verb.kind == "BREAK" or "event" in verb.value)
+    if phrase.leaving and verb is None:
+        return rule(_touch(edge, upper=upper), Stance.BOTH, "price")
+    return _literal(series("close"), way, event, edge, "price")
+
+
+def _channel(phrase: Phrase, scope: Scope) -> Rule | None:
+    place = phrase.find("PAIR")
+    family = phrase.lexemes[place].value if place is not None else ""
+    if place is None and (place := phrase.find("HIGH_LOW")) is not None:
+        family = "donchian"
+    if place is None and (place := phrase.find("ANY_PAIR")) is not None:
+        family = scope.bands
+    if place is None or not family or phrase.has("SQUEEZE", "EXPANSION", "SIGMA", "PERCENTILE", "PERCENTILE_WORD"):
+        return None
+    lexeme = phrase.lexemes[place]
+    subject = phrase.find("SERIES")
+    if subject is not None and phrase.lexemes[subject].value not in {"close", "heikin"} and subject < place:
+        return None
+    verb = phrase.take_first(*_VERBS)
+    if verb is None:
+        verb = scope.compare if phrase.find("SERIES") is None and not phrase.leaving else None
+    if verb is None and not (family == "donchian" and lexeme.kind == "HIGH_LOW") and not phrase.leaving:
+        return None
+    phrase.used.add(place)
+    phrase.use("OUTSIDE", "BREAKOUT", "BREAK", "CONFIRM", "TOUCH", "REVERSAL")
+    _price(phrase)
+    scope.compare = verb
+    upper, lower = scope.edges(family, lexeme.numbers)
+    return _at_channel(upper, lower, verb, leaving=phrase.leaving)
+
+
+def _at_channel(upper: Series, lower: Series, verb: Lexeme | None, *, leaving: bool) -> Rule:
+    close = series("close")
+    kind = verb.kind if verb is not None else ""
+    if kind in {"TOUCH", "REVERSION"} or (leaving and kind in {"", "REVERSAL"}):
+        if leaving:
+            return rule(_touch(upper, upper=True), Stance.BOTH, "price")
+        return rule(_touch(lower, upper=False), Stance.BOTH, "price")
+    if kind == "INSIDE":
+        if leaving:
+            return rule(Compare(close, Op.CROSSES_BELOW, upper), Stance.BOTH, "price")
+        return rule(Compare(close, Op.CROSSES_ABOVE, lower), Stance.BOTH, "price")
+    if leaving:
+        sides: tuple[Condition, ...] = (Compare(close, Op.ABOVE, upper), Compare(close, Op.BELOW, lower))
+        return rule(AnyOf(sides), Stance.NEUTRAL, "price")
+    if verb is not None and kind == "COMPARE" and verb.value.startswith("up"):
+        return _literal(close, "up", "event" in verb.value, upper, "price")
+    if verb is not None and kind == "COMPARE" and verb.value.startswith("down"):
+        return _literal(close, "down", "event" in verb.value, lower, "price")
+    event = kind != "OUTSIDE"
+    return rule(Compare(close, Op.CROSSES_ABOVE if event else Op.ABOVE, upper), Stance.BOTH, "price")
+
+
+def _line(phrase: Phrase, scope: Scope) -> Rule | None:
+    place = phrase.find("SERIES", *(kind for kind in _LINES if kind not in _PAIRED_LINES), "kijun", "tenkan")
+    if place is None:
+        return None
+    lexeme = phrase.lexemes[place]
+    subject = phrase.find("SERIES")
+    if subject is not None and subject < place and phrase.lexemes[subject].value != "close":
+        return None
+    if scope.subject is not None and scope.subject.value not in {"close", lexeme.value} and subject == place and place:
+        return None
+    if subject == place and any(item.kind == "COMPARE" for item in phrase.lexemes[place + 1 :]) and not phrase.leaving:
+        later = phrase.find("SERIES", "close")
+        if later is None:
+            return None
+    verb = phrase.take_first(*_VERBS)
+    inherited = verb is None and subject == place and not phrase.leaving
+    verb = scope.compare if inherited else verb
+    if verb is None and not phrase.leaving:
+        return None
+    phrase.used.add(place)
+    phrase.use("REVERSION", "REVERSAL", "TOUCH", "BREAKOUT")
+    _price(phrase)
+    scope.compare = verb
+    line = series(lexeme.value, *lexeme.numbers[: len(CATALOGUE[lexeme.value].defaults)])
+    if lexeme.value in {"sar", "supertrend"} and (verb is None or verb.kind != "COMPARE"):
+        return rule(Compare(series("close"), Op.CROSSES_ABOVE, line), Stance.BOTH, "price")
+    way = verb.value.split()[0] if verb is not None and verb.kind == "COMPARE" else "either"
+    if way in {"up", "down"} and verb is not None:
+        return _literal(series("close"), way, "event" in verb.value, line, "price")
+    if phrase.leaving:
+        return rule(Compare(series("close"), Op.CROSSES, line), Stance.NEUTRAL, "price")
+    if verb is not None and verb.kind == "TOUCH":
+        return None
+    return rule(Compare(series("close"), Op.CROSSES_ABOVE, line), Stance.BOTH, "price")

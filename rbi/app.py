@@ -1,0 +1,360 @@
+"""The composition root: settings become objects and a batch is run. The only place that names concrete classes."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from models import client as calls
+from models.base import BaseModel
+from models.errors import ModelError, UnknownProvider
+from models.factory import ModelFactory
+from models.limiter import Gates
+from rbi import __version__
+from rbi.batch import Batch, BatchResult, Ending, StopSignal
+from rbi.cache import cache_folder
+from rbi.config import Settings, from_record
+from rbi.console import console
+from rbi.data.catalog import Dataset, load_all
+from rbi.data.slices import dev, write_npz
+from rbi.effects import JournaledEffects
+from rbi.errors import ExitCode, RbiError, UsageError
+from rbi.events import (
+    BatchStarted,
+    CallFinished,
+    CallStarted,
+    CallWaiting,
+    Events,
+    RunFolderChanged,
+)
+from rbi.intake.ideas_file import IdeasFile, read_ideas
+from rbi.journal import BatchRecord, IdeaRecord
+from rbi.locks import ConsoleLock
+from rbi.pipeline import run_idea
+from rbi.progress import EventsFile, JsonProgress, LiveProgress, PlainProgress
+from rbi.results import IdeaFolders
+from rbi.run_folder import RunFolder
+from rbi.stages.context import Context
+from rbi.views import counts_line, money_line, results_table
+from rbi.workplace import Workplace, check_identity, open_existing, open_workplace
+from runners.backtest_runner import BacktestRunner
+from runners.base import BarsFile, RunnerError, Terms
+from runners.environments import Environment, describe, remove, resolve
+
+HOLD_OUT = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a batch needs, checked: a model that can be asked, sound data, a working environment."""
+
+    model: BaseModel
+    datasets: tuple[Dataset, ...]
+    environment: Environment
+
+    def identity(self, settings: Settings) -> dict[str, Any]:
+        """What can change a result: the batch keeps it for life."""
+        data = {dataset.name: dataset.fingerprint for dataset in self.datasets}
+        return {**settings.identity(), "model": self.model.name, "data": data}
+
+
+def run(settings: Settings, *, json_output: bool) -> int:
+    """Take the ideas of a file to their outcomes, beginning a batch or going on with it."""
+    ideas = read_ideas(Path(settings.ideas))
+    texts = _selected(ideas, settings)
+    with _expected_errors(), open_workplace(Path(settings.results)) as workplace:
+        parts = _parts(settings)
+        batch, records = workplace.begin(
+            settings, texts, identity=parts.identity(settings), today=date.today()
+        )
+        code = _carry_out(settings, parts, workplace, batch, records, json_output=json_output)
+    return _complain_of_lines(ideas, code)
+
+
+def resume(name: str | None, flags: Mapping[str, Any], current: Settings, *, json_output: bool) -> int:
+    """Go on with a recorded batch: its ideas and settings, with what the command line says on top."""
+    with _expected_errors(), open_existing(Path(current.results)) as workplace:
+        batch = workplace.find_batch(name)
+        settings = from_record(
+            {**batch.settings, "model": batch.settings["identity"]["model"]}, flags, current
+        )
+        parts = _parts(settings)
+        check_identity(batch, parts.identity(settings))
+        workplace.journal.save_batch(
+            batch.name, source=batch.source, folder=batch.folder, settings=batch.settings
+        )
+        records = workplace.journal.ideas(batch.name)
+        return _carry_out(settings, parts, workplace, batch, records, json_output=json_output)
+
+
+def _selected(ideas: IdeasFile, settings: Settings) -> tuple[str, ...]:
+    wanted = settings.only.lower()
+    texts = tuple(text for text in ideas.texts if wanted in text.lower())
+    if not texts:
+        raise UsageError(
+            f"no idea contains {settings.only!r}", where=str(ideas.path), fix="try a shorter --only, or none"
+        )
+    return texts[: settings.limit] if settings.limit else texts
+
+
+def _complain_of_lines(ideas: IdeasFile, code: int) -> int:
+    """Say what the ideas file held that could not be worked on; such lines make an otherwise good end an error."""
+    for same in ideas.duplicates[:20]:
+        print(f"rbi: line {same.line} repeats line {same.first}: worked on once", file=sys.stderr)
+    if len(ideas.duplicates) > 20:
+        print(f"rbi: and {len(ideas.duplicates) - 20} more repeated lines", file=sys.stderr)
+    for refusal in ideas.refused:
+        print(
+            f"rbi: {refusal.what}\n  where: {ideas.path}:{refusal.line}\n  fix:   {refusal.fix}",
+            file=sys.stderr,
+        )
+    return ExitCode.ERROR if ideas.refused and code == ExitCode.OK else code
+
+
+@contextmanager
+def _expected_errors() -> Iterator[None]:
+    """Errors of the packages below, as the ones the command line prints."""
+    try:
+        yield
+    except ModelError as error:
+        usage = isinstance(error, UnknownProvider)
+        code = ExitCode.USAGE if usage else ExitCode.ERROR
+        raise RbiError(error.message, fix=error.hint, exit_code=code) from error
+    except RunnerError as error:
+        raise RbiError(error.message, fix=error.hint) from error
+
+
+# rbi env
+
+
+def environment_command(settings: Settings, action: str) -> dict[str, str]:
+    """Show, create or remove the strategy environment; returns its description."""
+    cache = cache_folder(settings.environ)
+    with _expected_errors():
+        if action == "create":
+            _environment(settings)
+        if action == "remove":
+            remove(settings.env, cache=cache, environ=settings.environ)
+        return describe(settings.env, cache=cache, environ=settings.environ)
+
+
+# Putting the parts together
+
+
+def _parts(settings: Settings) -> Parts:
+    factory = ModelFactory(settings.environ)
+    spec = settings.model or factory.default()
+    model = factory.create(spec)
+    warning = factory.check_name(spec)
+    if warning:
+        print(f"rbi: {warning}", file=sys.stderr)
+    datasets = load_all(settings.data)
+    return Parts(model, datasets, _environment(settings))
+
+
+def _environment(settings: Settings) -> Environment:
+    say = ConsoleLock(sys.stderr).write_line
+    return resolve(settings.env, cache=cache_folder(settings.environ), environ=settings.environ, progress=say)
+
+
+def _carry_out(
+    settings: Settings,
+    parts: Parts,
+    workplace: Workplace,
+    batch: BatchRecord,
+    records: Sequence[IdeaRecord],
+    *,
+    json_output: bool,
+) -> int:
+    events = Events()
+    stop = StopSignal()
+    folder = RunFolder(
+        workplace.results,
+        workplace.journal,
+        batch,
+        description=_description(settings, parts),
+        changed=lambda name: events.emit(RunFolderChanged(name)),
+    )
+    gates = Gates(max_in_flight=settings.max_calls, delay_s=settings.delay)
+    client = calls.ModelClient(
+        workplace.journal,
+        gates,
+        deadline_s=settings.call_timeout,
+        observers=[lambda event: events.emit(_translated(event))],
+    )
+    runner = BacktestRunner(parts.environment, scratch_root=Path(tempfile.gettempdir()))
+    effects = JournaledEffects(
+        batch=batch.name,
+        journal=workplace.journal,
+        client=client,
+        model=parts.model,
+        runner=runner,
+        terms=Terms(settings.cash, settings.commission, settings.spread, settings.margin),
+        timeout_s=settings.timeout,
+        events=events,
+        stopping=stop.stopping,
+    )
+    slices = _slices(parts.datasets, cache_folder(settings.environ))
+    context = Context(effects, slices, parts.environment.versions)
+    whole = Batch(
+        name=batch.name,
+        journal=workplace.journal,
+        folders=IdeaFolders(workplace.results),
+        run_folder=folder,
+        claims=workplace.claims,
+        events=events,
+        work=lambda idea, entered: run_idea(idea, context, entered),
+        stop=stop,
+        abort=runner.interrupt,
+        workers=settings.thread_count,
+    )
+    with _shown(events, json_output=json_output), _signals(stop, client.stop):
+        events.add(EventsFile(lambda: folder.newest / "events.jsonl"))
+        events.emit(_started(settings, parts, batch, folder.newest, records))
+        result = whole.run(records)
+    return _close(workplace, replace(batch, folder=folder.newest.name), result, json_output=json_output)
+
+
+def _slices(datasets: Sequence[Dataset], cache: Path) -> tuple[BarsFile, ...]:
+    """The dev slice of each dataset as a file; nothing of the rest is written anywhere."""
+    folder = cache / "slices"
+    return tuple(write_npz(dev(dataset, HOLD_OUT), folder) for dataset in datasets)
+
+
+def _description(settings: Settings, parts: Parts) -> dict[str, Any]:
+    return {
+        "rbi": __version__,
+        "settings": settings.as_json(),
+        "model": parts.model.name,
+        "is_language_model": parts.model.is_language_model,
+        "datasets": [
+            {
+                "name": dataset.name,
+                "source": dataset.source,
+                "timeframe": dataset.timeframe,
+                "bars": len(dataset.bars.time),
+                "fingerprint": dataset.fingerprint,
+                "hold_out": HOLD_OUT,
+                "notes": list(dataset.notes),
+            }
+            for dataset in parts.datasets
+        ],
+        "environment": {
+            "kind": parts.environment.kind,
+            "name": parts.environment.name,
+            "versions": dict(parts.environment.versions),
+        },
+        "machine": {"system": platform.system(), "machine": platform.machine(), "cores": os.cpu_count()},
+    }
+
+
+def _started(
+    settings: Settings, parts: Parts, batch: BatchRecord, folder: Path, records: Sequence[IdeaRecord]
+) -> BatchStarted:
+    kind = "" if parts.model.is_language_model else " (rule-based, not a language model)"
+    return BatchStarted(
+        name=batch.name,
+        folder=str(folder),
+        total=len(records),
+        finished=sum(record.final for record in records),
+        model=parts.model.name + kind,
+        data=tuple(f"{dataset.name} {dataset.timeframe}" for dataset in parts.datasets),
+        workers=settings.thread_count,
+    )
+
+
+# While it runs
+
+
+def _translated(event: calls.CallEvent) -> CallStarted | CallFinished | CallWaiting:
+    match event:
+        case calls.CallStarted():
+            return CallStarted(event.model)
+        case calls.CallFinished():
+            return CallFinished(event.model, event.seconds, event.cost_usd, event.error_kind)
+        case calls.Waiting():
+            return CallWaiting(event.model, event.seconds, event.reason)
+
+
+@contextmanager
+def _shown(events: Events, *, json_output: bool) -> Iterator[None]:
+    """Show the batch in the way that fits where the output goes."""
+    if json_output:
+        events.add(JsonProgress(ConsoleLock(sys.stdout)))
+        yield
+    elif sys.stderr.isatty():
+        with LiveProgress(console(sys.stderr)) as live:
+            events.add(live)
+            yield
+    else:
+        events.add(PlainProgress(ConsoleLock(sys.stderr)))
+        yield
+
+
+@contextmanager
+def _signals(stop: StopSignal, end_waits: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM ask the batch to stop, a second one to stop at once."""
+
+    def request(_number: int, _frame: object) -> None:
+        stop.request()
+        end_waits()
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, request) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+# At the end
+
+
+def _close(workplace: Workplace, batch: BatchRecord, result: BatchResult, *, json_output: bool) -> int:
+    """Write the leaderboard, say how it ended, and give the exit code."""
+    leaderboard = workplace.write_leaderboard(batch)
+    records = workplace.journal.ideas(batch.name)
+    totals = workplace.journal.totals(batch.name)
+    if not json_output:
+        out = console()
+        out.print(results_table(workplace.leaderboard(batch.name), title=batch.name))
+        out.print(counts_line(records))
+        out.print(money_line(totals))
+        out.print(f"leaderboard: {leaderboard}")
+    code = _exit_code(batch, result, records)
+    sys.stdout.flush()
+    if result.stuck:
+        # A thread waits for a server that does not answer; everything is recorded, and it would keep us here.
+        workplace.journal.close()
+        os._exit(code)
+    return code
+
+
+def _exit_code(batch: BatchRecord, result: BatchResult, records: Sequence[IdeaRecord]) -> int:
+    left = sum(not record.final for record in records)
+    again = f"rbi resume {batch.name}"
+    if result.ending is Ending.INTERRUPTED:
+        print(
+            f"interrupted: {len(records) - left} of {len(records)} ideas are finished and safe;"
+            f" answers already paid for are kept\n  continue: {again}",
+            file=sys.stderr,
+        )
+        return ExitCode.INTERRUPTED
+    if result.error is not None:
+        print(
+            f"stopped: {len(records) - left} of {len(records)} ideas are finished and safe", file=sys.stderr
+        )
+        raise result.error
+    if left:
+        print(f"{left} ideas got no answer from the model; try them again: {again}", file=sys.stderr)
+    return ExitCode.OK

@@ -1,0 +1,212 @@
+"""Many ideas over a thread pool: scheduled, shared between processes, interrupted and drained."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from models.errors import Interrupted as CallInterrupted
+from models.errors import ModelError
+from rbi.domain import Draft, Idea, IdeaReport, Outcome, OutcomeKind
+from rbi.effects import Interrupted
+from rbi.errors import RbiError
+from rbi.events import BatchFinished, Events, IdeaFinished, IdeaStarted, Notice, StageStarted
+from rbi.journal import IdeaRecord, Journal
+from rbi.locks import FileLock
+from rbi.results import IdeaFolders
+from rbi.run_folder import RunFolder
+from runners.base import RunInterrupted, RunnerError
+
+POLL_S = 0.1
+
+
+class Ending(StrEnum):
+    """How a batch stopped."""
+
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """``stuck`` effects did not end when asked to; they are left behind and count as possibly paid."""
+
+    ending: Ending
+    error: Exception | None = None
+    stuck: int = 0
+
+
+@dataclass(slots=True)
+class StopSignal:
+    """What Ctrl-C turns on. The first request drains, the second does not wait any longer."""
+
+    stopping: threading.Event = field(default_factory=threading.Event)
+    at_once: threading.Event = field(default_factory=threading.Event)
+
+    def request(self) -> None:
+        """Ask for the stop; ask again to have it at once."""
+        if self.stopping.is_set():
+            self.at_once.set()
+        self.stopping.set()
+
+
+class _Done(StrEnum):
+    FINISHED = "finished"
+    ELSEWHERE = "elsewhere"  # another process has the idea in hand
+    STOPPED = "stopped"
+
+
+Work = Callable[[Idea, Callable[[str], None]], IdeaReport]
+
+
+class Batch:
+    """Takes the ideas of one batch to their outcomes.
+
+    ``work`` takes one idea through its stages. ``abort`` ends every effect in progress. ``grace_s`` is how long
+    running effects may go on after a stop was asked for.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        journal: Journal,
+        folders: IdeaFolders,
+        run_folder: RunFolder,
+        claims: FileLock,
+        events: Events,
+        work: Work,
+        stop: StopSignal,
+        abort: Callable[[], None],
+        workers: int,
+        grace_s: float = 5.0,
+    ) -> None:
+        self._name = name
+        self._journal = journal
+        self._folders = folders
+        self._run_folder = run_folder
+        self._claims = claims
+        self._events = events
+        self._work = work
+        self._stop = stop
+        self._abort = abort
+        self._workers = workers
+        self._grace_s = grace_s
+
+    def run(self, records: Sequence[IdeaRecord]) -> BatchResult:
+        """Work until every idea has an outcome, a stop is asked for, or something ends the whole batch."""
+        pending = deque(record.idea for record in records if not self._is_finished(record))
+        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="idea")
+        running: dict[Future[_Done], Idea] = {}
+        error: Exception | None = None
+        while (pending or running) and error is None and not self._stop.stopping.is_set():
+            while pending and len(running) < self._workers:
+                idea = pending.popleft()
+                running[pool.submit(self._one, idea)] = idea
+            error = self._collect(running, pending)
+        return self._end(pool, running, error)
+
+    def _is_finished(self, record: IdeaRecord) -> bool:
+        return record.final and record.folder is not None and self._folders.is_complete(record.folder)
+
+    def _collect(self, running: dict[Future[_Done], Idea], pending: deque[Idea]) -> Exception | None:
+        """Take in what ended; an idea that another process holds goes back to the end of the queue."""
+        ended, _ = wait(running, timeout=POLL_S, return_when=FIRST_COMPLETED)
+        error: Exception | None = None
+        elsewhere = 0
+        for future in ended:
+            idea = running.pop(future)
+            failed = future.exception()
+            if isinstance(failed, Exception):
+                error = error or failed
+            elif failed is not None:
+                raise failed
+            elif future.result() is _Done.ELSEWHERE:
+                elsewhere += 1
+                pending.append(idea)
+        if elsewhere and elsewhere == len(ended):
+            time.sleep(POLL_S)
+        return error
+
+    def _end(
+        self, pool: ThreadPoolExecutor, running: dict[Future[_Done], Idea], error: Exception | None
+    ) -> BatchResult:
+        stopped = self._stop.stopping.is_set()
+        if running:
+            self._drain(running)
+        pool.shutdown(wait=not running, cancel_futures=True)
+        ending = Ending.ERROR if error else Ending.INTERRUPTED if stopped else Ending.FINISHED
+        records = self._journal.ideas(self._name)
+        finished = sum(record.final for record in records)
+        self._events.emit(BatchFinished(ending.value, finished, len(records)))
+        return BatchResult(ending, error, stuck=len(running))
+
+    def _drain(self, running: dict[Future[_Done], Idea]) -> None:
+        """Let running effects end for a while, then end them."""
+        self._stop.stopping.set()
+        give_up = time.monotonic() + self._grace_s
+        while running and time.monotonic() < give_up and not self._stop.at_once.is_set():
+            self._drop_ended(running, POLL_S)
+        self._abort()
+        give_up = time.monotonic() + 1.0
+        while running and time.monotonic() < give_up:
+            self._drop_ended(running, POLL_S)
+
+    @staticmethod
+    def _drop_ended(running: dict[Future[_Done], Idea], timeout: float) -> None:
+        for future in wait(running, timeout=timeout, return_when=FIRST_COMPLETED).done:
+            del running[future]
+
+    def _one(self, idea: Idea) -> _Done:
+        if self._stop.stopping.is_set():
+            return _Done.STOPPED
+        with self._claims.try_hold(idea.idea_id) as mine:
+            if not mine:
+                return _Done.ELSEWHERE
+            record = self._journal.idea(self._name, idea.idea_id)
+            if record and self._is_finished(record):
+                return _Done.FINISHED
+            return self._take_to_its_end(idea)
+
+    def _take_to_its_end(self, idea: Idea) -> _Done:
+        began = time.monotonic()
+        folder = self._journal.place_idea(
+            self._name, idea.idea_id, f"{self._run_folder.for_idea()}/{idea.folder_name}"
+        )
+        self._events.emit(IdeaStarted(idea.number, idea.idea_id, idea.text))
+        try:
+            report = self._work(idea, lambda stage: self._events.emit(StageStarted(idea.number, stage)))
+        except (Interrupted, CallInterrupted, RunInterrupted):
+            return _Done.STOPPED
+        except (ModelError, RunnerError, RbiError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault of ours in one idea must not lose the others
+            report = self._broken(idea, error)
+        outcome = self._folders.write(folder, report)
+        self._journal.save_outcome(self._name, idea.idea_id, outcome, final=report.outcome.final)
+        self._announce(report, outcome, time.monotonic() - began)
+        return _Done.FINISHED
+
+    def _broken(self, idea: Idea, error: Exception) -> IdeaReport:
+        self._events.emit(Notice(f"idea {idea.number}: internal error: {error!r}"))
+        detail = "".join(traceback.format_exception(error))
+        return IdeaReport(
+            Draft(idea), Outcome(OutcomeKind.BROKEN, None, (detail,), cause=type(error).__name__)
+        )
+
+    def _announce(self, report: IdeaReport, outcome: Mapping[str, Any], seconds: float) -> None:
+        idea, end = report.draft.idea, report.outcome
+        detail = end.cause or ", ".join(
+            f"{b.bars.name} {b.trades} trades" for b in report.draft.chosen_backtests
+        )
+        self._events.emit(
+            IdeaFinished(idea.number, idea.idea_id, outcome["name"], end.kind.value, detail, seconds)
+        )

@@ -1,0 +1,299 @@
+"""The command line: a short function for each command, and the one place that prints errors and exits."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from rbi import __version__
+from rbi.config import BY_KEY, SETTINGS, Settings, load, suggestion
+from rbi.errors import ExitCode, RbiError, UsageError
+
+# Heavy imports (rich, pandas, the SDKs) live inside the commands: `rbi --help` has to answer at once.
+
+Command = Callable[[argparse.Namespace], int]
+
+_EPILOG = """exit codes: 0 every idea reached an outcome; 1 an error that is explained; 2 wrong usage;
+3 stopped early, resumable; 130 interrupted, resumable.
+
+first steps:  rbi init   then   rbi run"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Argparse, with its errors in our three parts."""
+
+    def error(self, message: str) -> NoReturn:
+        found = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        if found:
+            options = [word.strip(" '") for word in found.group(2).split(",")]
+            raise UsageError(
+                f"there is no {found.group(1)!r}", where=self.prog, fix=suggestion(found.group(1), options)
+            )
+        raise UsageError(message, where=self.prog, fix=f"`{self.prog} --help` says how it is used")
+
+    def options(self) -> list[str]:
+        """Every long option of this command."""
+        strings = [string for action in self._actions for string in action.option_strings]
+        return [string for string in strings if string.startswith("--")]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    try:
+        arguments = _parse(argv)
+        command: Command = arguments.command
+        return command(arguments)
+    except RbiError as error:
+        return _complain(error)
+    except BrokenPipeError:
+        # The reader of our output left (`rbi results | head`): nobody is there to be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except KeyboardInterrupt:
+        print("\ninterrupted; everything recorded so far is safe", file=sys.stderr)
+        return ExitCode.INTERRUPTED
+    except OSError as error:
+        return _complain(_from_os(error))
+
+
+def _complain(error: RbiError) -> int:
+    from rbi.console import printable
+
+    print(f"rbi: {printable(error.what)}", file=sys.stderr)
+    if error.where:
+        print(f"  where: {printable(error.where)}", file=sys.stderr)
+    if error.fix:
+        print(f"  fix:   {printable(error.fix)}", file=sys.stderr)
+    return int(error.exit_code)
+
+
+def _from_os(error: OSError) -> RbiError:
+    import errno
+
+    fixes = {
+        errno.ENOSPC: "free some space on the disk, then `rbi resume`: everything recorded so far is safe",
+        errno.EDQUOT: "free some of your disk quota, then `rbi resume`: everything recorded so far is safe",
+        errno.EROFS: "choose a folder that can be written, with --results",
+        errno.EACCES: "choose a folder that you may write, with --results, or change its permissions",
+        errno.EPERM: "choose a folder that you may write, with --results, or change its permissions",
+        errno.EMFILE: "allow more open files (`ulimit -n 4096`) or use fewer --workers, then `rbi resume`",
+    }
+    fix = fixes.get(error.errno or 0, "see `rbi doctor`")
+    return RbiError(error.strerror or str(error), where=str(error.filename or ""), fix=fix)
+
+
+# Parsing
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    arguments, unknown = _parser().parse_known_args(argv)
+    if unknown:
+        parser: _Parser = arguments.parser
+        word = unknown[0].partition("=")[0]
+        fix = (
+            suggestion(word, parser.options())
+            if word.startswith("-")
+            else f"`{parser.prog} --help` says how it is used"
+        )
+        raise UsageError(f"unknown argument {unknown[0]!r}", where=parser.prog, fix=fix)
+    return arguments
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="rbi",
+        description="From a file of trading ideas to tested strategies and a leaderboard you can believe.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"rbi {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
+
+    run = _add(commands, "run", "take every idea of a file to a tested strategy", _run)
+    run.add_argument(
+        "ideas_file", nargs="?", metavar="IDEAS", help="the ideas file (default: ideas/ideas.txt)"
+    )
+    _settings(run, [s.key for s in SETTINGS if s.key != "ideas"])
+
+    resume = _add(commands, "resume", "continue the latest batch, or a named one", _resume)
+    resume.add_argument("batch", nargs="?", metavar="RUN", help="name of the batch")
+    _settings(resume, ["results", "env", "workers", "timeout", "max_calls", "delay", "call_timeout"])
+
+    for name, text, command in (
+        ("status", "how far a batch is and what it has cost", _status),
+        ("results", "the leaderboard of a batch", _results),
+    ):
+        viewer = _add(commands, name, text, command)
+        viewer.add_argument("batch", nargs="?", metavar="RUN", help="name of the batch (default: the latest)")
+        _settings(viewer, ["results"])
+
+    show = _add(commands, "show", "one idea: summary, code, log or stats", _show)
+    show.add_argument("idea", metavar="IDEA", help="its number, its id, or a part of its name or text")
+    show.add_argument("--batch", metavar="RUN", help="name of the batch (default: the latest)")
+    which = show.add_mutually_exclusive_group()
+    which.add_argument("--code", action="store_true", help="the strategy's code")
+    which.add_argument("--log", action="store_true", help="calls, backtests and what they printed")
+    which.add_argument("--stats", action="store_true", help="every statistic of every dataset")
+    _settings(show, ["results"])
+
+    _add(commands, "models", "the providers, their keys and prices", _models)
+    _settings(_add(commands, "doctor", "check this machine and folder", _doctor), ["results", "env"])
+    env = _add(commands, "env", "the environment that strategies run in", _env)
+    env.add_argument("action", choices=("show", "create", "remove"), help="what to do with it")
+    _settings(env, ["env"])
+    init = _add(commands, "init", "write a first ideas file, rbi.toml and .env.example", _init)
+    init.add_argument("folder", nargs="?", default=".", help="where (default: here)")
+    return parser
+
+
+def _add(commands: Any, name: str, text: str, command: Command) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text, allow_abbrev=False
+    )
+    parser.set_defaults(command=command, parser=parser)
+    parser.add_argument("--json", action="store_true", help="output for machines")
+    parser.add_argument("--config", metavar="FILE", help="settings file (default: rbi.toml here)")
+    return parser
+
+
+def _settings(parser: argparse.ArgumentParser, keys: Sequence[str]) -> None:
+    for key in keys:
+        setting = BY_KEY[key]
+        options: dict[str, Any] = {"dest": key, "help": setting.help, "metavar": setting.metavar}
+        if setting.repeatable:
+            options["action"] = "append"
+        parser.add_argument(setting.flag, default=argparse.SUPPRESS, **options)
+
+
+def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
+    said = {key: value for key, value in vars(arguments).items() if key in BY_KEY}
+    if getattr(arguments, "ideas_file", None):
+        said["ideas"] = arguments.ideas_file
+    return said
+
+
+def _load(arguments: argparse.Namespace) -> Settings:
+    config = Path(arguments.config) if arguments.config else None
+    return load(_flags(arguments), folder=Path(), environ=os.environ, config=config)
+
+
+# Commands
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from rbi.app import run
+
+    return run(_load(arguments), json_output=arguments.json)
+
+
+def _resume(arguments: argparse.Namespace) -> int:
+    from rbi.app import resume
+
+    return resume(arguments.batch, _flags(arguments), _load(arguments), json_output=arguments.json)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from rbi.console import console
+    from rbi.views import status_json, status_page
+    from rbi.workplace import open_existing
+
+    with open_existing(Path(_load(arguments).results)) as workplace:
+        batch = workplace.find_batch(arguments.batch)
+        records = workplace.journal.ideas(batch.name)
+        totals = workplace.journal.totals(batch.name)
+        if arguments.json:
+            _print_json(status_json(batch, records, totals))
+        else:
+            others = [b for b in workplace.journal.batches() if b.name != batch.name]
+            console().print(status_page(batch, records, totals, others))
+    return ExitCode.OK
+
+
+def _results(arguments: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from rbi.console import console
+    from rbi.views import counts_line, results_table
+    from rbi.workplace import open_existing
+
+    with open_existing(Path(_load(arguments).results)) as workplace:
+        batch = workplace.find_batch(arguments.batch)
+        rows = workplace.leaderboard(batch.name)
+        if arguments.json:
+            _print_json([asdict(row) for row in rows])
+        else:
+            console().print(results_table(rows, title=batch.name))
+            console().print(counts_line(workplace.journal.ideas(batch.name)))
+    return ExitCode.OK
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from rbi.show import show
+    from rbi.workplace import open_existing
+
+    with open_existing(Path(_load(arguments).results)) as workplace:
+        batch = workplace.find_batch(arguments.batch)
+        part = next((name for name in ("code", "log", "stats") if getattr(arguments, name)), "summary")
+        show(workplace, batch, arguments.idea, part, as_json=arguments.json)
+    return ExitCode.OK
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from models.factory import ModelFactory
+    from rbi.console import console
+    from rbi.views import models_table
+
+    listings = ModelFactory(_load(arguments).environ).available()
+    if arguments.json:
+        _print_json([asdict(listing) for listing in listings])
+    else:
+        console().print(models_table(listings))
+    return ExitCode.OK
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from rbi.doctor import examine, report
+
+    findings = examine(_load(arguments))
+    if arguments.json:
+        _print_json([finding.as_json() for finding in findings])
+    else:
+        report(findings)
+    return ExitCode.OK if all(finding.ok for finding in findings) else ExitCode.ERROR
+
+
+def _env(arguments: argparse.Namespace) -> int:
+    from rbi.app import environment_command
+
+    description = environment_command(_load(arguments), arguments.action)
+    if arguments.json:
+        _print_json(description)
+    else:
+        for key, value in description.items():
+            print(f"{key}: {value}")
+    return ExitCode.OK
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    from rbi.init import write_first_files
+
+    made = write_first_files(Path(arguments.folder))
+    if arguments.json:
+        _print_json(made)
+    else:
+        for name, what in made.items():
+            print(f"{what:<8} {name}")
+        print("next: rbi run")
+    return ExitCode.OK
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))

@@ -1,0 +1,124 @@
+"""One SQLite file: opened, checked, written in transactions, and its complaints put into words."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rbi.errors import RbiError
+
+
+class Database:
+    """An SQLite file of one application and schema, shared by threads and processes.
+
+    ``tables`` are the statements that make a new file. Raises `RbiError` when the file is unreadable, is
+    another application's or of another schema, or cannot be written.
+    """
+
+    def __init__(self, path: Path, *, application_id: int, schema: int, tables: str) -> None:
+        self.path = path
+        self._application_id = application_id
+        self._schema = schema
+        self._lock = threading.RLock()
+        with _explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new = not path.exists() or path.stat().st_size == 0
+            self._db = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
+            try:
+                self._open(tables, new=new)
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _open(self, tables: str, *, new: bool) -> None:
+        self._db.row_factory = sqlite3.Row
+        if not new:
+            self._check()
+        self._db.execute("PRAGMA journal_mode = WAL")
+        # A recorded answer has been paid for: it must survive a power cut, not only a crash.
+        self._db.execute("PRAGMA synchronous = FULL")
+        with self.transaction():
+            if self._pragma("user_version") == 0:
+                for statement in tables.split(";"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA application_id = {self._application_id}")
+                self._db.execute(f"PRAGMA user_version = {self._schema}")
+
+    def _pragma(self, name: str) -> int:
+        return int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
+
+    def _check(self) -> None:
+        tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if not tables:
+            return
+        if self._pragma("application_id") != self._application_id:
+            raise RbiError(
+                "this SQLite file is not a journal of rbi",
+                where=str(self.path),
+                fix="choose another folder with --results, or move the file away",
+            )
+        schema = self._pragma("user_version")
+        if schema != self._schema:
+            raise RbiError(
+                f"the journal has schema {schema}, this rbi reads schema {self._schema}",
+                where=str(self.path),
+                fix="use the rbi version that wrote it, or start in a new folder with --results;"
+                " nothing in this one was changed",
+            )
+        verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A write transaction: committed at the end of the ``with`` block, undone if it raises."""
+        with self._lock, _explained(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def query(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        """The rows of a reading statement."""
+        with self._lock, _explained(self.path):
+            return self._db.execute(sql, values).fetchall()
+
+    def close(self) -> None:
+        """Close the file. It cannot be used afterwards."""
+        with self._lock:
+            self._db.close()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what SQLite says into an expected error with a fix."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise RbiError(
+            f"the journal cannot be used: {error}", where=str(path), fix=_operational_fix(str(error))
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise RbiError(
+            f"the journal is damaged: {error}",
+            where=str(path),
+            fix=f"move it away (mv '{path}' '{path}.damaged') and run again: the idea folders beside it stay as"
+            " they are; `sqlite3 FILE .recover` may save its recorded answers",
+        ) from error
+
+
+def _operational_fix(message: str) -> str:
+    if "full" in message:
+        return "free some space on the disk and run `rbi resume`: everything recorded so far is safe"
+    if "readonly" in message or "read-only" in message or "unable to open" in message:
+        return "make the folder writable, or choose another with --results"
+    if "locked" in message:
+        return "another program holds the file open; close it and run `rbi resume`"
+    return "see `rbi doctor`; everything recorded so far is safe"

@@ -1,0 +1,133 @@
+"""``rbi doctor``: what a batch needs, looked at one by one, with the fix beside what is missing."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from models.errors import ModelError
+from models.factory import ModelFactory
+from rbi import __version__
+from rbi.cache import cache_folder
+from rbi.config import Settings
+from rbi.console import console, printable
+from rbi.data.catalog import load_all
+from rbi.errors import RbiError
+from rbi.intake.ideas_file import read_ideas
+from rbi.workplace import JOURNAL_FILE, open_existing
+from runners.base import RunnerError
+from runners.environments import describe
+
+LOW_DISK_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+    fix: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The finding as JSON values."""
+        return asdict(self)
+
+
+def examine(settings: Settings) -> tuple[Finding, ...]:
+    """Look at everything a batch with these settings needs. Nothing is changed, installed or paid for."""
+    looks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
+        ("rbi", _rbi),
+        ("ideas", _ideas),
+        ("model", _model),
+        ("data", _data),
+        ("environment", _environment),
+        ("results", _results),
+        ("journal", _journal),
+        ("disk", _disk),
+    )
+    return tuple(_look(name, look, settings) for name, look in looks)
+
+
+def report(findings: tuple[Finding, ...]) -> None:
+    """Print the findings for a person."""
+    out = console()
+    for finding in findings:
+        out.print(f"{'ok  ' if finding.ok else 'FIX '} {finding.name:<12} {printable(finding.detail)}")
+        if finding.fix:
+            out.print(f"{'':>17} {printable(finding.fix)}")
+
+
+def _look(name: str, look: Callable[[Settings], str], settings: Settings) -> Finding:
+    try:
+        return Finding(name, True, look(settings))
+    except RbiError as error:
+        where = f" ({error.where})" if error.where else ""
+        return Finding(name, False, f"{error.what}{where}", error.fix)
+    except (ModelError, RunnerError) as error:
+        return Finding(name, False, error.message, error.hint)
+    except OSError as error:
+        return Finding(name, False, str(error), "check the folder and its permissions")
+
+
+def _rbi(_: Settings) -> str:
+    return (
+        f"rbi {__version__}, Python {platform.python_version()} ({sys.executable}),"
+        f" SQLite {sqlite3.sqlite_version}, {platform.system()} {platform.machine()}"
+    )
+
+
+def _ideas(settings: Settings) -> str:
+    ideas = read_ideas(Path(settings.ideas))
+    extra = f", {len(ideas.refused)} lines refused" if ideas.refused else ""
+    return f"{len(ideas.texts)} ideas in {ideas.path}{extra}"
+
+
+def _model(settings: Settings) -> str:
+    factory = ModelFactory(settings.environ)
+    model = factory.create(settings.model or factory.default())
+    kind = "" if model.is_language_model else " (rule-based, not a language model)"
+    return f"{model.name}{kind}"
+
+
+def _data(settings: Settings) -> str:
+    return ", ".join(f"{d.name} {d.timeframe} {len(d.bars)} bars" for d in load_all(settings.data))
+
+
+def _environment(settings: Settings) -> str:
+    about = describe(settings.env, cache=cache_folder(settings.environ), environ=settings.environ)
+    return ", ".join(f"{key} {value}" for key, value in about.items())
+
+
+def _results(settings: Settings) -> str:
+    folder = Path(settings.results)
+    existing = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    with tempfile.TemporaryFile(dir=existing):
+        return f"{folder.absolute()} can be written"
+
+
+def _journal(settings: Settings) -> str:
+    if not (Path(settings.results) / JOURNAL_FILE).exists():
+        return "none yet"
+    with open_existing(Path(settings.results)) as workplace:
+        batches = workplace.journal.batches()
+        return f"sound, {len(batches)} batches" + (f", latest {batches[0].name}" if batches else "")
+
+
+def _disk(settings: Settings) -> str:
+    folder = Path(settings.results).absolute()
+    existing = next(p for p in (folder, *folder.parents) if p.exists())
+    free = shutil.disk_usage(existing).free
+    if free < LOW_DISK_BYTES:
+        raise RbiError(
+            f"only {free >> 20} MB free", where=str(existing), fix="free some space before a long batch"
+        )
+    return f"{free >> 30} GB free"

@@ -1,0 +1,208 @@
+"""The words of the project as values: ideas, notes, attempts, backtests, outcomes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from runners.base import BarsFile, Failure, RunResult
+
+
+def normalised(text: str) -> str:
+    """The text as ideas are compared: Unicode NFC, white space folded to single blanks."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def slug(text: str, *, longest: int = 40) -> str:
+    """A file-name-safe form of ``text``: ASCII letters, digits and hyphens, cut at a word where possible."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    words = re.findall(r"[a-z0-9]+", plain.lower())
+    out = ""
+    for word in words:
+        if out and len(out) + 1 + len(word) > longest:
+            break
+        out = f"{out}-{word}" if out else word[:longest]
+    return out or "idea"
+
+
+@dataclass(frozen=True, slots=True)
+class Idea:
+    """What the user wrote. ``number`` is its place in the batch, counted from 1 and never changed again."""
+
+    number: int
+    text: str
+
+    @property
+    def idea_id(self) -> str:
+        """First 12 hex digits of the sha256 of the normalised text: the same idea anywhere has the same id."""
+        return hashlib.sha256(normalised(self.text).encode()).hexdigest()[:12]
+
+    @property
+    def folder_name(self) -> str:
+        """``0001-slug-idea_id``, the idea's folder inside its run folder."""
+        return f"{self.number:04d}-{slug(self.text)}-{self.idea_id}"
+
+
+class Coverage(StrEnum):
+    """How much of an idea its research note took up."""
+
+    WHOLLY = "wholly"
+    PARTLY = "partly"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class ResearchNote:
+    """The rules a model read out of an idea. ``markdown`` is the note as written; the rest is parsed from it."""
+
+    markdown: str
+    name: str
+    coverage: Coverage
+    ignored: tuple[str, ...] = ()
+    why_not: str = ""
+
+
+class AttemptReason(StrEnum):
+    """Why a version of the strategy was made."""
+
+    WRITTEN = "written"
+    REPAIRED = "repaired"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One version of the strategy, why it was made, and which model wrote it.
+
+    ``problem`` is what the check found before anything was run; such a version is never run.
+    """
+
+    reason: AttemptReason
+    source: str
+    model: str
+    remark: str = ""
+    problem: Failure | None = None
+
+    @property
+    def version(self) -> str:
+        """sha256 of the source."""
+        return hashlib.sha256(self.source.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """One attempt (by position, from 1) on one slice, with its result."""
+
+    attempt: int
+    bars: BarsFile
+    result: RunResult
+
+    @property
+    def trades(self) -> int:
+        """Closed trades; 0 when the run failed."""
+        return len(self.result.trades)
+
+
+class OutcomeKind(StrEnum):
+    """How an idea ended."""
+
+    TRADED = "traded"
+    NO_TRADES = "no trades"
+    FAILED = "failed"
+    NOT_UNDERSTOOD = "not understood"
+    MODEL_FAILED = "model failed"
+    BROKEN = "internal error"
+
+
+class Verdict(StrEnum):
+    """What may be believed of a strategy."""
+
+    PASS = "PASS"  # noqa: S105 - a verdict, not a password
+    CANNOT_TELL = "CANNOT TELL"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of an idea. ``verdict`` is ``None`` where no strategy ran; ``cause`` is a stable failure name."""
+
+    kind: OutcomeKind
+    verdict: Verdict | None
+    reasons: tuple[str, ...]
+    cause: str = ""
+
+    @property
+    def final(self) -> bool:
+        """Whether resume leaves it alone. What failed for want of a model (or by our own fault) is tried again."""
+        return self.kind not in (OutcomeKind.MODEL_FAILED, OutcomeKind.BROKEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an idea has led to so far: each stage takes one and returns the next.
+
+    Once ``outcome`` is set the idea has ended and no further stage touches it.
+    """
+
+    idea: Idea
+    note: ResearchNote | None = None
+    attempts: tuple[Attempt, ...] = ()
+    backtests: tuple[Backtest, ...] = ()
+    models: tuple[str, ...] = ()
+    outcome: Outcome | None = None
+
+    @property
+    def chosen(self) -> int:
+        """The attempt that stands for the idea, from 1: the last that traded, else the last; 0 if none."""
+        traded = [b.attempt for b in self.backtests if b.trades]
+        return max(traded) if traded else len(self.attempts)
+
+    @property
+    def chosen_backtests(self) -> tuple[Backtest, ...]:
+        """The backtests of the chosen attempt, one a dataset."""
+        return tuple(b for b in self.backtests if b.attempt == self.chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class IdeaReport:
+    """An idea that ended, and everything it led to, ready to be written to its folder."""
+
+    draft: Draft
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a leaderboard: an idea on one dataset. Percentages are percent, Sharpe is annualised.
+
+    A number is ``None`` where there is none to give (nothing ran, or backtesting.py said NaN).
+    """
+
+    number: int
+    idea_id: str
+    idea: str
+    name: str
+    outcome: str
+    cause: str
+    verdict: str
+    coverage: str
+    dataset: str
+    trades: int | None
+    return_pct: float | None
+    buy_hold_pct: float | None
+    sharpe: float | None
+    max_drawdown_pct: float | None
+    win_rate_pct: float | None
+    exposure_pct: float | None
+    attempts: int
+    model: str
+    folder: str
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Row:
+        """A row as `dataclasses.asdict` gave it."""
+        return cls(**data)

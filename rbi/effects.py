@@ -1,0 +1,138 @@
+"""The effects of an idea's stages, each through the journal: asked for twice, done once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from models.base import BaseModel
+from models.client import Answer, ModelClient
+from rbi.domain import Idea
+from rbi.events import BacktestFinished, Events
+from rbi.journal import Journal
+from rbi.prompts import render
+from runners.base import BarsFile, FailureKind, RunInterrupted, Runner, RunRequest, RunResult, Terms
+
+SCHEMA = 1
+
+
+class Interrupted(Exception):
+    """The batch is stopping: no further effect is begun."""
+
+
+@dataclass(slots=True)
+class KeyLocks:
+    """One lock a key, kept only while somebody holds or waits for it."""
+
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _locks: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+    _users: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    @contextmanager
+    def hold(self, key: str) -> Iterator[None]:
+        """Hold the lock of ``key``."""
+        with self._guard:
+            lock = self._locks[key]
+            self._users[key] += 1
+        try:
+            with lock:
+                yield
+        finally:
+            with self._guard:
+                self._users[key] -= 1
+                if not self._users[key]:
+                    del self._users[key], self._locks[key]
+
+
+class JournaledEffects:
+    """Model calls and backtests of one batch. ``stopping`` set means: begin nothing more."""
+
+    def __init__(
+        self,
+        *,
+        batch: str,
+        journal: Journal,
+        client: ModelClient,
+        model: BaseModel,
+        runner: Runner,
+        terms: Terms,
+        timeout_s: float,
+        events: Events,
+        stopping: threading.Event,
+    ) -> None:
+        self._batch = batch
+        self._journal = journal
+        self._client = client
+        self._model = model
+        self._runner = runner
+        self._terms = terms
+        self._timeout_s = timeout_s
+        self._events = events
+        self._stopping = stopping
+        self._locks = KeyLocks()
+
+    def ask(self, idea: Idea, stage: str, inputs: Mapping[str, str]) -> Answer:
+        """The answer to a stage's prompt, remembered or new."""
+        self._go_on()
+        return self._client.ask(self._model, render(stage, inputs), labels=self._labels(idea, stage))
+
+    def backtest(self, idea: Idea, source: str, bars: BarsFile) -> RunResult:
+        """The result of a strategy on a slice, remembered or new."""
+        self._go_on()
+        request = RunRequest(source=source, bars=bars, terms=self._terms, timeout_s=self._timeout_s)
+        identity = dict(self._runner.identity(request))
+        key = effect_key("backtest", identity)
+        with self._locks.hold(key):
+            result = self._remembered(key)
+            replayed = result is not None
+            if result is None:
+                result = self._run(key, identity, request, idea)
+        failure = result.failure.kind.value if result.failure else ""
+        self._events.emit(BacktestFinished(idea.number, bars.name, failure, replayed))
+        return result
+
+    def _remembered(self, key: str) -> RunResult | None:
+        recorded = self._journal.recall(key)
+        if recorded is None:
+            return None
+        result = RunResult.from_json(recorded["result"])
+        cut_short = result.failure is not None and result.failure.kind is FailureKind.TIMEOUT
+        # A run that was given less time than we give now might end well.
+        return None if cut_short and recorded["timeout_s"] < self._timeout_s else result
+
+    def _run(self, key: str, identity: Mapping[str, Any], request: RunRequest, idea: Idea) -> RunResult:
+        ticket = self._journal.intend(
+            key, kind="backtest", request=identity, labels=self._labels(idea, "run")
+        )
+        try:
+            result = self._runner.run(request)
+        except RunInterrupted as error:
+            self._journal.fail(ticket, {"kind": "interrupted", "message": str(error)}, Decimal(0))
+            raise Interrupted from error
+        except Exception as error:
+            self._journal.fail(ticket, {"kind": type(error).__name__, "message": str(error)}, Decimal(0))
+            raise
+        record = {"result": result.to_json(), "timeout_s": request.timeout_s}
+        self._journal.complete(ticket, record, Decimal(0))
+        return result
+
+    def _labels(self, idea: Idea, stage: str) -> dict[str, str]:
+        return {"batch": self._batch, "idea": idea.idea_id, "stage": stage}
+
+    def _go_on(self) -> None:
+        if self._stopping.is_set():
+            raise Interrupted
+
+
+def effect_key(kind: str, identity: Mapping[str, Any]) -> str:
+    """The key of an effect: sha256 over what determines it."""
+    content = {"schema": SCHEMA, "kind": kind, **identity}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,349 @@
+"""The journal: every effect's intent and result, and every batch's ideas and outcomes, in one SQLite file.
+
+An effect is written down before it begins (`intend`) and when it ended (`complete` or `fail`). Whoever needs
+an effect asks the journal first (`recall`): what is remembered is never done, or paid for, again. That one rule
+is resume, cache and crash-safe totals together.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from rbi.database import Database
+from rbi.domain import Idea
+
+APPLICATION_ID = 0x52424931  # "RBI1": tells our file from any other SQLite file
+SCHEMA = 1
+NANO = Decimal("1e-9")
+
+_TABLES = """
+CREATE TABLE effect (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    batch TEXT NOT NULL,
+    idea TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('intent', 'done', 'failed')),
+    owner TEXT NOT NULL,
+    started REAL NOT NULL,
+    finished REAL,
+    cost_nano_usd INTEGER,
+    cost_known INTEGER NOT NULL DEFAULT 0,
+    request BLOB NOT NULL,
+    result BLOB
+);
+CREATE INDEX effect_by_key ON effect (key, state);
+CREATE INDEX effect_by_batch ON effect (batch, kind, state);
+CREATE TABLE batch (
+    name TEXT PRIMARY KEY,
+    source TEXT NOT NULL,
+    created REAL NOT NULL,
+    touched REAL NOT NULL,
+    folder TEXT NOT NULL,
+    settings TEXT NOT NULL
+);
+CREATE TABLE batch_idea (
+    batch TEXT NOT NULL REFERENCES batch (name),
+    idea_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    folder TEXT,
+    final INTEGER NOT NULL DEFAULT 0,
+    outcome TEXT,
+    PRIMARY KEY (batch, idea_id),
+    UNIQUE (batch, number)
+);
+"""
+
+
+def owner_name() -> str:
+    """This process as the journal knows it: host, process id and start time (ids are reused, pairs are not)."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+
+
+def _started(pid: int) -> str:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return stat.rpartition(")")[2].split()[19]
+
+
+def is_alive(owner: str) -> bool:
+    """Whether the process that wrote ``owner`` still runs. An owner on another host counts as alive."""
+    host, pid, started = owner.rsplit(":", 2)
+    if host != socket.gethostname():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return started == _started(int(pid))
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRecord:
+    """A batch as recorded. ``folder`` is its newest run folder, relative to the results folder."""
+
+    name: str
+    source: str
+    created: float
+    folder: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class IdeaRecord:
+    """An idea of a batch. ``outcome`` is what its folder's ``outcome.json`` holds, or ``None``."""
+
+    idea: Idea
+    folder: str | None
+    final: bool
+    outcome: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a batch has cost so far, over all its processes.
+
+    ``cost_usd`` sums the known costs of every attempt; ``unknown_cost`` counts the attempts without a known one.
+    ``in_flight`` calls belong to a living process; ``possibly_paid`` ones to a process that died in the middle.
+    """
+
+    answers: int
+    failed_calls: int
+    backtests: int
+    cost_usd: Decimal
+    unknown_cost: int
+    in_flight: int
+    possibly_paid: int
+
+
+class Journal:
+    """The journal of one results folder. Safe for many threads, and for many processes on one folder.
+
+    Raises `RbiError` when the file is unreadable, of another schema, or cannot be written.
+    """
+
+    def __init__(self, path: Path, *, owner: str | None = None) -> None:
+        self.path = path
+        self._owner = owner or owner_name()
+        self._db = Database(path, application_id=APPLICATION_ID, schema=SCHEMA, tables=_TABLES)
+
+    def close(self) -> None:
+        """Close the file. The journal cannot be used afterwards."""
+        self._db.close()
+
+    # Effects
+
+    def recall(self, key: str) -> Mapping[str, Any] | None:
+        """The recorded result of an effect, or ``None`` if it was never completed."""
+        rows = self._db.query(
+            "SELECT result FROM effect WHERE key = ? AND state = 'done' ORDER BY id LIMIT 1", key
+        )
+        return _unpack(rows[0]["result"]) if rows else None
+
+    def intend(self, key: str, *, kind: str, request: Mapping[str, Any], labels: Mapping[str, str]) -> int:
+        """Record that an effect is about to begin; the returned ticket ends it.
+
+        ``labels`` may name the ``batch``, ``idea`` and ``stage`` it is for.
+        """
+        values = (
+            key,
+            kind,
+            labels.get("batch", ""),
+            labels.get("idea", ""),
+            labels.get("stage", ""),
+            self._owner,
+            time.time(),
+            _pack(request),
+        )
+        with self._db.transaction() as db:
+            row = db.execute(
+                "INSERT INTO effect (key, kind, batch, idea, stage, state, owner, started, request)"
+                " VALUES (?, ?, ?, ?, ?, 'intent', ?, ?, ?) RETURNING id",
+                values,
+            ).fetchone()
+        return int(row["id"])
+
+    def complete(self, ticket: int, result: Mapping[str, Any], cost_usd: Decimal | None) -> None:
+        """Record an effect's result: from now on `recall` returns it. An unknown cost is ``None``."""
+        self._end(ticket, "done", result, cost_usd)
+
+    def fail(self, ticket: int, error: Mapping[str, Any], cost_usd: Decimal | None) -> None:
+        """Record that an effect gave no result. It counts and costs, but is never replayed."""
+        self._end(ticket, "failed", error, cost_usd)
+
+    def _end(self, ticket: int, state: str, result: Mapping[str, Any], cost_usd: Decimal | None) -> None:
+        nano = None if cost_usd is None else int((cost_usd / NANO).to_integral_value())
+        with self._db.transaction() as db:
+            db.execute(
+                "UPDATE effect SET state = ?, finished = ?, result = ?, cost_nano_usd = ?, cost_known = ?"
+                " WHERE id = ?",
+                (state, time.time(), _pack(result), nano, nano is not None, ticket),
+            )
+
+    def totals(self, batch: str) -> Totals:
+        """What a batch's effects amount to."""
+        rows = self._db.query(
+            "SELECT kind, state, count(*) AS n, sum(cost_nano_usd) AS nano, sum(cost_known = 0) AS unknown"
+            " FROM effect WHERE batch = ? GROUP BY kind, state",
+            batch,
+        )
+        by = {(row["kind"], row["state"]): row for row in rows}
+
+        def count(kind: str, state: str) -> int:
+            return int(by[kind, state]["n"]) if (kind, state) in by else 0
+
+        ended = [row for (kind, state), row in by.items() if kind == "model" and state != "intent"]
+        open_owners = self._db.query(
+            "SELECT owner FROM effect WHERE batch = ? AND kind = 'model' AND state = 'intent'", batch
+        )
+        alive = sum(is_alive(row["owner"]) for row in open_owners)
+        return Totals(
+            answers=count("model", "done"),
+            failed_calls=count("model", "failed"),
+            backtests=count("backtest", "done"),
+            cost_usd=sum((row["nano"] or 0 for row in ended), start=0) * NANO,
+            unknown_cost=sum(row["unknown"] for row in ended),
+            in_flight=alive,
+            possibly_paid=len(open_owners) - alive,
+        )
+
+    def calls(self, batch: str, idea_id: str) -> list[dict[str, Any]]:
+        """The model calls and backtests made for one idea, in order: kind, stage, state, seconds, cost, detail."""
+        rows = self._db.query("SELECT * FROM effect WHERE batch = ? AND idea = ? ORDER BY id", batch, idea_id)
+        return [_call(row) for row in rows]
+
+    # Batches
+
+    def save_batch(self, name: str, *, source: str, folder: str, settings: Mapping[str, Any]) -> BatchRecord:
+        """Record a batch, or that it goes on (then only ``folder`` and the time it was touched change)."""
+        now = time.time()
+        with self._db.transaction() as db:
+            db.execute(
+                "INSERT INTO batch (name, source, created, touched, folder, settings) VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET touched = excluded.touched, folder = excluded.folder",
+                (name, source, now, now, folder, json.dumps(dict(settings), sort_keys=True)),
+            )
+        found = self.batch(name)
+        assert found is not None  # noqa: S101 - just written
+        return found
+
+    def batch(self, name: str) -> BatchRecord | None:
+        """The batch of that name."""
+        rows = self._db.query("SELECT * FROM batch WHERE name = ?", name)
+        return _batch(rows[0]) if rows else None
+
+    def batches(self) -> tuple[BatchRecord, ...]:
+        """All batches, the one touched last first."""
+        return tuple(
+            _batch(row) for row in self._db.query("SELECT * FROM batch ORDER BY touched DESC, rowid DESC")
+        )
+
+    def add_ideas(self, batch: str, texts: Sequence[str]) -> tuple[IdeaRecord, ...]:
+        """Make sure the batch has these ideas and return their records, in the given order.
+
+        An idea that the batch already has keeps its number; a new one gets the next.
+        """
+        with self._db.transaction() as db:
+            last = (
+                db.execute("SELECT max(number) FROM batch_idea WHERE batch = ?", (batch,)).fetchone()[0] or 0
+            )
+            known = {
+                row["idea_id"]
+                for row in db.execute("SELECT idea_id FROM batch_idea WHERE batch = ?", (batch,))
+            }
+            wanted = []
+            for text in texts:
+                idea_id = Idea(0, text).idea_id
+                wanted.append(idea_id)
+                if idea_id not in known:
+                    known.add(idea_id)
+                    last += 1
+                    db.execute(
+                        "INSERT INTO batch_idea (batch, idea_id, number, text) VALUES (?, ?, ?, ?)",
+                        (batch, idea_id, last, text),
+                    )
+        by_id = {record.idea.idea_id: record for record in self.ideas(batch)}
+        return tuple(by_id[idea_id] for idea_id in dict.fromkeys(wanted))
+
+    def ideas(self, batch: str) -> tuple[IdeaRecord, ...]:
+        """The batch's ideas by number."""
+        rows = self._db.query("SELECT * FROM batch_idea WHERE batch = ? ORDER BY number", batch)
+        return tuple(_idea(row) for row in rows)
+
+    def idea(self, batch: str, idea_id: str) -> IdeaRecord | None:
+        """One idea of a batch."""
+        rows = self._db.query("SELECT * FROM batch_idea WHERE batch = ? AND idea_id = ?", batch, idea_id)
+        return _idea(rows[0]) if rows else None
+
+    def place_idea(self, batch: str, idea_id: str, folder: str) -> str:
+        """Give an idea its folder (relative to the results folder) unless it has one; returns the one it has."""
+        with self._db.transaction() as db:
+            db.execute(
+                "UPDATE batch_idea SET folder = ? WHERE batch = ? AND idea_id = ? AND folder IS NULL",
+                (folder, batch, idea_id),
+            )
+            row = db.execute(
+                "SELECT folder FROM batch_idea WHERE batch = ? AND idea_id = ?", (batch, idea_id)
+            ).fetchone()
+        return str(row["folder"])
+
+    def save_outcome(self, batch: str, idea_id: str, outcome: Mapping[str, Any], *, final: bool) -> None:
+        """Record how an idea ended. A ``final`` outcome is not worked on again."""
+        with self._db.transaction() as db:
+            db.execute(
+                "UPDATE batch_idea SET outcome = ?, final = ? WHERE batch = ? AND idea_id = ?",
+                (json.dumps(dict(outcome), sort_keys=True), final, batch, idea_id),
+            )
+
+
+def _pack(value: Mapping[str, Any]) -> bytes:
+    return zlib.compress(
+        json.dumps(value, separators=(",", ":"), sort_keys=True, allow_nan=False).encode(), 3
+    )
+
+
+def _unpack(blob: bytes) -> dict[str, Any]:
+    return dict(json.loads(zlib.decompress(blob)))
+
+
+def _batch(row: sqlite3.Row) -> BatchRecord:
+    return BatchRecord(row["name"], row["source"], row["created"], row["folder"], json.loads(row["settings"]))
+
+
+def _idea(row: sqlite3.Row) -> IdeaRecord:
+    return IdeaRecord(
+        idea=Idea(row["number"], row["text"]),
+        folder=row["folder"],
+        final=bool(row["final"]),
+        outcome=json.loads(row["outcome"]) if row["outcome"] else None,
+    )
+
+
+def _call(row: sqlite3.Row) -> dict[str, Any]:
+    known = row["cost_nano_usd"] is not None
+    error = _unpack(row["result"]) if row["state"] == "failed" else {}
+    return {
+        "kind": row["kind"],
+        "stage": row["stage"],
+        "state": row["state"],
+        "seconds": None if row["finished"] is None else round(row["finished"] - row["started"], 3),
+        "cost_usd": f"{row['cost_nano_usd'] * NANO:f}" if known else None,
+        "request": _unpack(row["request"]),
+        "error": error.get("message", ""),
+    }

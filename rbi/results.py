@@ -1,0 +1,194 @@
+"""Run folders and idea folders: written whole, replaced whole."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rbi.domain import Attempt, Backtest, IdeaReport, Row, slug
+from rbi.equity_svg import equity_svg
+from rbi.leaderboard import rows_of
+from runners.base import Captured, Trade
+
+INCOMING = ".incoming"
+OUTCOME_FILE = "outcome.json"
+_EPOCH = datetime(1970, 1, 1)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes private files; results are made to be looked at and passed on.
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, atomically."""
+    write_atomically(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+class IdeaFolders:
+    """Writes the folder of a finished idea under a results folder."""
+
+    def __init__(self, results: Path) -> None:
+        self._results = results
+
+    def write(self, folder: str, report: IdeaReport) -> Mapping[str, Any]:
+        """Write everything of ``report`` to ``folder`` (relative to the results folder); returns its outcome record.
+
+        The folder is built beside its place and moved there, so that it is never seen half-written.
+        """
+        target = self._results / folder
+        incoming = target.with_name(f".{target.name}{INCOMING}")
+        shutil.rmtree(incoming, ignore_errors=True)
+        record = outcome_record(report, folder)
+        for name, text in files_of(report, record).items():
+            path = incoming / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+        if target.exists():
+            shutil.rmtree(target)
+        incoming.replace(target)
+        return record
+
+    def is_complete(self, folder: str) -> bool:
+        """Whether the folder still holds a finished idea."""
+        return (self._results / folder / OUTCOME_FILE).is_file()
+
+
+def outcome_record(report: IdeaReport, folder: str) -> dict[str, Any]:
+    """What ``outcome.json`` and the journal say of an idea: nothing in it depends on when or how fast it ran."""
+    draft, outcome = report.draft, report.outcome
+    return {
+        "number": draft.idea.number,
+        "idea_id": draft.idea.idea_id,
+        "outcome": outcome.kind.value,
+        "verdict": outcome.verdict.value if outcome.verdict else None,
+        "cause": outcome.cause,
+        "reasons": list(outcome.reasons),
+        "name": draft.note.name if draft.note else "",
+        "coverage": draft.note.coverage.value if draft.note else "",
+        "ignored": list(draft.note.ignored) if draft.note else [],
+        "chosen_attempt": draft.chosen,
+        "versions": [attempt.version for attempt in draft.attempts],
+        "models": list(dict.fromkeys(draft.models)),
+        "rows": [asdict(row) for row in rows_of(report, folder)],
+    }
+
+
+def files_of(report: IdeaReport, record: Mapping[str, Any]) -> dict[str, str]:
+    """Every file of an idea's folder: relative name to content."""
+    draft = report.draft
+    files = {"idea.txt": draft.idea.text + "\n"}
+    if draft.note:
+        files["research.md"] = draft.note.markdown.rstrip() + "\n"
+    for number, attempt in enumerate(draft.attempts, start=1):
+        files[f"attempts/{number:02d}-{attempt.reason.value}.py"] = attempt.source
+    if draft.chosen:
+        files["strategy.py"] = draft.attempts[draft.chosen - 1].source
+    for number, backtest in enumerate(draft.backtests, start=1):
+        place = f"backtests/{number:02d}-{slug(backtest.bars.name)}"
+        for name, text in _backtest_files(backtest, draft.attempts[backtest.attempt - 1]).items():
+            files[f"{place}/{name}"] = text
+    files[OUTCOME_FILE] = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    files["summary.md"] = summary(report, record)
+    return files
+
+
+def _backtest_files(backtest: Backtest, attempt: Attempt) -> dict[str, str]:
+    result, bars = backtest.result, backtest.bars
+    about = {
+        "attempt": backtest.attempt,
+        "version": attempt.version,
+        "dataset": bars.name,
+        "part": bars.part,
+        "bars": bars.rows,
+        "fingerprint": bars.fingerprint,
+        "level": result.level,
+        "road": result.road,
+        "failure": asdict(result.failure) if result.failure else None,
+    }
+    files = {
+        "backtest.json": json.dumps(about, indent=2, ensure_ascii=False) + "\n",
+        "stdout.txt": _captured(result.stdout),
+        "stderr.txt": _captured(result.stderr),
+    }
+    if result.stats and result.equity:
+        files["stats.json"] = json.dumps(result.stats.to_json(), indent=2, allow_nan=False) + "\n"
+        files["trades.csv"] = _trades_csv(result.trades)
+        files["equity.svg"] = equity_svg(result.equity, title=f"{bars.name} ({bars.part})", buy_and_hold=None)
+    return files
+
+
+def _captured(output: Captured) -> str:
+    if not output.dropped:
+        return output.head + output.tail
+    return f"{output.head}\n[... {output.dropped:,} bytes left out ...]\n{output.tail}"
+
+
+def _trades_csv(trades: tuple[Trade, ...]) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, [f.name for f in fields(Trade)], lineterminator="\n")
+    writer.writeheader()
+    for trade in trades:
+        times = {"entry_time": _iso(trade.entry_time), "exit_time": _iso(trade.exit_time)}
+        writer.writerow(asdict(trade) | times)
+    return out.getvalue()
+
+
+def _iso(time_ns: int) -> str:
+    return (_EPOCH + timedelta(microseconds=time_ns // 1000)).isoformat(sep=" ")
+
+
+def summary(report: IdeaReport, record: Mapping[str, Any]) -> str:
+    """One page on an idea for a person: how it ended, why, and the figures by dataset."""
+    draft, outcome = report.draft, report.outcome
+    title = draft.note.name if draft.note else "No research note"
+    ending = outcome.kind.value + (f", verdict {outcome.verdict.value}" if outcome.verdict else "")
+    lines = [f"# {draft.idea.number}. {title}", "", draft.idea.text, "", f"**Outcome:** {ending}", ""]
+    lines += [f"- {' '.join(reason.split())}" for reason in outcome.reasons]
+    if draft.note:
+        ignored = "; ".join(draft.note.ignored) or "nothing"
+        lines += ["", f"**Understood:** {draft.note.coverage.value}. Ignored: {ignored}"]
+    rows = [Row.from_json(row) for row in record["rows"]]
+    lines += ["", *_figures([row for row in rows if row.dataset])]
+    if draft.attempts:
+        lines += ["", "## Attempts", ""]
+        lines += [_attempt_line(n, attempt) for n, attempt in enumerate(draft.attempts, start=1)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _figures(rows: list[Row]) -> list[str]:
+    if not rows:
+        return []
+    head = "| dataset (dev) | trades | return % | buy & hold % | Sharpe | max drawdown % | exposure % |"
+    lines = [head, "|---|---:|---:|---:|---:|---:|---:|"]
+    for row in rows:
+        numbers = (row.return_pct, row.buy_hold_pct, row.sharpe, row.max_drawdown_pct, row.exposure_pct)
+        cells = " | ".join("-" if n is None else f"{n:,.2f}" for n in numbers)
+        lines.append(f"| {row.dataset} | {'-' if row.trades is None else row.trades} | {cells} |")
+    return lines
+
+
+def _attempt_line(number: int, attempt: Attempt) -> str:
+    remark = f": {' '.join(attempt.remark.split())}" if attempt.remark else ""
+    return f"{number}. {attempt.reason.value} by {attempt.model}{remark}"

@@ -1,0 +1,45 @@
+"""Check: what can be known to fail without running anything."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+from rbi.domain import Attempt, Draft
+from rbi.stages.context import Context
+from runners.base import Failure, FailureKind
+
+
+def check(draft: Draft, context: Context) -> Draft:  # noqa: ARG001 - every stage has the same shape
+    """Mark the newest attempt if it cannot run."""
+    attempt = draft.attempts[-1]
+    return replace(draft, attempts=(*draft.attempts[:-1], checked(attempt)))
+
+
+def checked(attempt: Attempt) -> Attempt:
+    """The attempt with the first problem found, if any."""
+    return attempt if attempt.problem else replace(attempt, problem=find_problem(attempt.source))
+
+
+def find_problem(source: str) -> Failure | None:
+    """The first reason why a module cannot run as a strategy, or ``None``."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        line = error.lineno or 1
+        return Failure(
+            FailureKind.SYNTAX,
+            f"not valid Python: {error.msg}",
+            "correct the syntax and answer with the whole module",
+            line=line,
+            source_line=(source.splitlines() or [""])[min(line, source.count("\n") + 1) - 1].strip(),
+        )
+    except (ValueError, RecursionError, MemoryError) as error:
+        return Failure(FailureKind.SYNTAX, f"not valid Python: {error}", "answer with one plain module")
+    if any(isinstance(node, ast.ClassDef) for node in ast.walk(tree)):
+        return None
+    return Failure(
+        FailureKind.NO_STRATEGY_CLASS,
+        "the module defines no class",
+        "define exactly one subclass of backtesting.Strategy",
+    )

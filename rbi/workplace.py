@@ -1,0 +1,164 @@
+"""A results folder: its journal, the batches in it, their run folders and leaderboards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from rbi.config import Settings
+from rbi.domain import Row, slug
+from rbi.errors import RbiError, UsageError
+from rbi.journal import BatchRecord, IdeaRecord, Journal
+from rbi.leaderboard import ranked, to_csv
+from rbi.locks import FileLock
+from rbi.results import write_atomically
+
+JOURNAL_FILE = "rbi.db"
+LOCKS_FOLDER = ".locks"
+LEADERBOARD_FILE = "leaderboard.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """A results folder with its open journal. ``claims`` are shared with other processes on the folder."""
+
+    results: Path
+    journal: Journal
+    claims: FileLock
+
+    def find_batch(self, name: str | None) -> BatchRecord:
+        """The named batch, or the latest. Raises `RbiError` when there is none."""
+        batches = self.journal.batches()
+        if name is None:
+            if not batches:
+                raise RbiError("there is no batch yet", where=str(self.results), fix="`rbi run` starts one")
+            return batches[0]
+        wanted = Path(name).name
+        for batch in batches:
+            if wanted in (batch.name, batch.folder):
+                return batch
+        known = ", ".join(b.name for b in batches[:10]) or "none"
+        raise RbiError(f"there is no batch {name!r}", where=str(self.results), fix=f"batches here: {known}")
+
+    def begin(
+        self,
+        settings: Settings,
+        texts: Sequence[str],
+        *,
+        identity: Mapping[str, Any],
+        today: date,
+    ) -> tuple[BatchRecord, tuple[IdeaRecord, ...]]:
+        """Begin a batch, or find the one that the same command began before; returns it with the ideas' records.
+
+        Raises `UsageError` when a name was given that belongs to a batch with other settings.
+        """
+        source = str(Path(settings.ideas).absolute())
+        with self.claims.hold("batches"):
+            name = self._named(settings, identity) or self._unfinished(source, identity)
+            name = name or self._new_name(source, identity, today)
+            known = self.journal.batch(name)
+            batch = self.journal.save_batch(
+                name,
+                source=source,
+                folder=known.folder if known else name,
+                settings={**settings.as_json(), "identity": dict(identity)},
+            )
+            return batch, self.journal.add_ideas(name, texts)
+
+    def _named(self, settings: Settings, identity: Mapping[str, Any]) -> str:
+        if not settings.name:
+            return ""
+        if settings.name != Path(settings.name).name or settings.name.startswith("."):
+            raise UsageError(
+                f"{settings.name!r} cannot name a folder",
+                where="--name",
+                fix=f"try --name {slug(settings.name)}",
+            )
+        known = self.journal.batch(settings.name)
+        if known:
+            check_identity(known, identity)
+        return settings.name
+
+    def _unfinished(self, source: str, identity: Mapping[str, Any]) -> str:
+        for batch in self.journal.batches():
+            same = batch.source == source and batch.settings.get("identity") == identity
+            if same and not batch.settings.get("name") and not self._is_finished(batch.name):
+                return batch.name
+        return ""
+
+    def _is_finished(self, batch: str) -> bool:
+        return all(record.final for record in self.journal.ideas(batch))
+
+    def _new_name(self, source: str, identity: Mapping[str, Any], today: date) -> str:
+        base = dated_name(source, today)
+        for number in range(1, 10_000):
+            name = base if number == 1 else f"{base}-{number}"
+            known = self.journal.batch(name)
+            if not known or (known.source == source and known.settings.get("identity") == identity):
+                return name
+        raise UsageError(
+            "too many batches of one day", where=str(self.results), fix="name this one with --name"
+        )
+
+    def leaderboard(self, batch: str) -> tuple[Row, ...]:
+        """The ranked rows of every idea of a batch that has an outcome."""
+        outcomes = [record.outcome for record in self.journal.ideas(batch) if record.outcome]
+        return ranked(Row.from_json(row) for outcome in outcomes for row in outcome["rows"])
+
+    def write_leaderboard(self, batch: BatchRecord) -> Path:
+        """Write the leaderboard to every run folder of the batch; returns the newest file."""
+        content = to_csv(self.leaderboard(batch.name))
+        placed = {Path(r.folder).parent.name for r in self.journal.ideas(batch.name) if r.folder}
+        for folder in sorted({*placed, batch.folder}):
+            write_atomically(self.results / folder / LEADERBOARD_FILE, content)
+        return self.results / batch.folder / LEADERBOARD_FILE
+
+
+def dated_name(source: str, day: date) -> str:
+    """The name of a batch that the user did not name: the date and the ideas file."""
+    return f"{day.isoformat()}-{slug(Path(source).stem)}"
+
+
+def check_identity(batch: BatchRecord, identity: Mapping[str, Any]) -> None:
+    """Refuse to go on with a batch under settings that can change its results. Raises `UsageError`."""
+    recorded = batch.settings.get("identity", {})
+    changed = [key for key in identity if recorded.get(key) != identity[key]]
+    if changed:
+        now = ", ".join(f"{key}: {_brief(recorded.get(key))} -> {_brief(identity[key])}" for key in changed)
+        raise UsageError(
+            f"batch {batch.name} was made with other settings ({now})",
+            fix="choose another --name: recorded answers and backtests are used again, nothing is paid twice",
+        )
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {digest[:8]}" for name, digest in value.items())
+    return str(value)
+
+
+@contextmanager
+def open_workplace(results: Path) -> Iterator[Workplace]:
+    """The results folder, made if it is not there."""
+    journal = Journal(results / JOURNAL_FILE)
+    try:
+        yield Workplace(results, journal, FileLock(results / LOCKS_FOLDER))
+    finally:
+        journal.close()
+
+
+@contextmanager
+def open_existing(results: Path) -> Iterator[Workplace]:
+    """The results folder, for looking at. Raises `RbiError` if it holds no journal."""
+    if not (results / JOURNAL_FILE).exists():
+        raise RbiError(
+            "there are no results here yet",
+            where=str(results),
+            fix="`rbi run` makes some; --results names the folder",
+        )
+    with open_workplace(results) as workplace:
+        yield workplace

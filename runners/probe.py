@@ -1,0 +1,57 @@
+"""Looking at an interpreter from outside: its versions, and which strategy libraries it can import."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from runners.process import clean_environment
+from runners.untrusted_text import neutralise
+
+_SCRIPT = Path(__file__).with_name("child") / "probe.py"
+_TIMEOUT_S = 120
+
+
+class ProbeFailed(Exception):
+    """The interpreter does not run; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What an interpreter said. ``broken`` has the reason for every library that cannot be imported."""
+
+    prefix: Path
+    versions: Mapping[str, str]
+    broken: Mapping[str, str]
+
+
+def probe(python: Path) -> Probe:
+    """Ask ``python``, in the environment that strategies get (about a second).
+
+    Raises `ProbeFailed` if it does not run or does not answer.
+    """
+    with tempfile.TemporaryDirectory(prefix="probe-") as home:
+        try:
+            done = subprocess.run(
+                [str(python), "-s", str(_SCRIPT)],
+                env=clean_environment(python, Path(home)),
+                cwd=home,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_TIMEOUT_S,
+                check=False,
+            )
+        except OSError as error:
+            raise ProbeFailed(f"{python} does not start: {error.strerror}") from error
+        except subprocess.TimeoutExpired as error:
+            raise ProbeFailed(f"{python} does not answer") from error
+    try:
+        answer = json.loads(done.stdout.splitlines()[-1])
+        return Probe(Path(answer["prefix"]), dict(answer["versions"]), dict(answer["broken"]))
+    except (IndexError, ValueError, KeyError, TypeError) as error:
+        said = neutralise(done.stderr.decode("utf-8", "replace").strip(), 300)
+        raise ProbeFailed(f"{python} does not work: {said or f'exit status {done.returncode}'}") from error

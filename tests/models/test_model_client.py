@@ -1,0 +1,321 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.base import Account, BaseModel, ModelResponse, Prompt, Usage
+from models.client import Answer, CallEvent, CallFinished, CallStarted, InMemoryCalls, ModelClient, Waiting
+from models.errors import (
+    BadKey,
+    ConnectionFailed,
+    Interrupted,
+    ModelError,
+    Overloaded,
+    QuotaExhausted,
+    RateLimited,
+    Refused,
+    Truncated,
+    UnknownModel,
+)
+from models.limiter import Gates
+from models.loopback import LoopbackServer, Script, bad_key, rate_limited
+from models.memory import key_of, request_of
+from models.retry import RetryPolicy
+
+LABELS = {"idea_id": "abc", "stage": "write"}
+QUICK = RetryPolicy(first_wait_s=0.01, longest_wait_s=0.02)
+PROMPT = Prompt("write", "s", "u")
+
+
+class TableModel(BaseModel):
+    """Answers from a list: text, or an error that is raised."""
+
+    def __init__(
+        self,
+        outcomes: Iterable[str | Exception] = (),
+        model: str = "gpt-4o",
+        key: str = "k",
+        seconds: float = 0,
+    ) -> None:
+        self.provider, self.model = "openai", model
+        self.account = Account("openai", "http://x", key)
+        self.asked = 0
+        self._outcomes = iter(tuple(outcomes))
+        self._seconds = seconds
+        self._lock = threading.Lock()
+
+    def generate(self, prompt: Prompt, *, deadline_s: float) -> ModelResponse:
+        with self._lock:
+            self.asked += 1
+            outcome = next(self._outcomes, "fine")
+        time.sleep(self._seconds)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return ModelResponse(outcome, self.provider, self.model, Usage(1000, 100))
+
+
+def client_with(memory: InMemoryCalls | None = None, **options: Any) -> ModelClient:
+    gates = options.pop("gates", None) or Gates(max_in_flight=4, delay_s=0)
+    return ModelClient(memory or InMemoryCalls(), gates, policy=QUICK, **options)
+
+
+def in_threads(work: Callable[[], Answer], count: int) -> list[Answer | ModelError]:
+    results: list[Answer | ModelError] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except ModelError as error:
+            results.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    return results
+
+
+def test_an_answer_has_its_cost_and_is_written_down() -> None:
+    memory = InMemoryCalls()
+    answer = client_with(memory).ask(TableModel(["hello"]), PROMPT, labels=LABELS)
+    price = Decimal("0.0035")
+    assert answer == Answer("hello", "openai", "gpt-4o", Usage(1000, 100), price, price, False, 1)
+    (record,) = memory.records
+    assert (record.kind, record.labels, record.cost_usd) == ("model", LABELS, price)
+    assert record.result is not None
+    assert record.result["text"] == "hello"
+
+
+def test_the_same_question_is_replayed_and_costs_nothing() -> None:
+    memory, model = InMemoryCalls(), TableModel(["first", "second"])
+    first = client_with(memory).ask(model, PROMPT, labels=LABELS)
+    again = client_with(memory).ask(model, PROMPT, labels={})
+    assert again.text == first.text == "first"
+    assert (again.replayed, again.cost_usd, again.original_cost_usd) == (True, Decimal(0), first.cost_usd)
+    assert again.usage == first.usage
+    assert model.asked == 1
+
+
+def test_another_ask_number_is_another_question() -> None:
+    client, model = client_with(), TableModel(["first", "second"])
+    texts = [client.ask(model, PROMPT, labels={}, ask_number=n).text for n in (1, 2, 1, 2)]
+    assert texts == ["first", "second", "first", "second"]
+    assert model.asked == 2
+
+
+def test_equal_questions_at_the_same_time_go_out_once() -> None:
+    client, model = client_with(), TableModel(["only one"], seconds=0.1)
+    answers = in_threads(lambda: client.ask(model, PROMPT, labels={}), 8)
+    assert [answer.text for answer in answers if isinstance(answer, Answer)] == ["only one"] * 8
+    assert sorted(answer.replayed for answer in answers if isinstance(answer, Answer)) == [False] + [True] * 7
+    assert model.asked == 1
+
+
+def test_passing_errors_are_retried_and_every_attempt_is_written_down() -> None:
+    memory, events = InMemoryCalls(), list[CallEvent]()
+    model = TableModel([Overloaded("busy"), RateLimited("slow", retry_after_s=0.01), "fine"])
+    answer = client_with(memory, observers=[events.append]).ask(model, PROMPT, labels=LABELS)
+    assert (answer.text, answer.attempts) == ("fine", 3)
+    kinds = [record.error["kind"] if record.error else "ok" for record in memory.records]
+    assert kinds == ["overloaded", "rate_limited", "ok"]
+    assert len({record.key for record in memory.records}) == 1
+    assert [type(event) for event in events] == [
+        CallStarted, CallFinished, Waiting, CallStarted, CallFinished, Waiting, CallStarted, CallFinished,
+    ]  # fmt: skip
+    finished = [event for event in events if isinstance(event, CallFinished)]
+    assert [event.error_kind for event in finished] == ["overloaded", "rate_limited", ""]
+    assert all(event.labels == LABELS for event in events)
+
+
+def test_retrying_ends_and_the_last_error_comes_out() -> None:
+    model = TableModel([Overloaded(f"busy {n}") for n in range(50)])
+    with pytest.raises(Overloaded, match=f"busy {QUICK.max_attempts - 1}"):
+        client_with().ask(model, PROMPT, labels={})
+    assert model.asked == QUICK.max_attempts
+
+
+@pytest.mark.parametrize("error", [Refused("no"), Truncated("cut", usage=Usage(1000, 100))])
+def test_a_bad_answer_is_recorded_with_its_cost_but_never_replayed(error: ModelError) -> None:
+    memory, model = InMemoryCalls(), TableModel([error, "fine"])
+    client = client_with(memory)
+    with pytest.raises(type(error)):
+        client.ask(model, PROMPT, labels={})
+    assert memory.records[0].cost_usd == (Decimal("0.0035") if error.usage else None)
+    assert client.ask(model, PROMPT, labels={}).text == "fine"
+    assert model.asked == 2
+
+
+def test_a_failure_that_was_surely_not_billed_costs_nothing_and_one_that_may_have_been_is_unknown() -> None:
+    memory = InMemoryCalls()
+    client_with(memory).ask(TableModel([RateLimited("x"), ConnectionFailed("x"), "ok"]), PROMPT, labels={})
+    assert [record.cost_usd for record in memory.records[:2]] == [Decimal(0), None]
+
+
+@pytest.mark.parametrize("error", [BadKey("no"), QuotaExhausted("spent")])
+def test_a_fatal_error_ends_its_account_and_no_other(error: ModelError) -> None:
+    client = client_with()
+    first, same_account, other = TableModel([error]), TableModel(model="gpt-4"), TableModel(key="other")
+    with pytest.raises(type(error)):
+        client.ask(first, PROMPT, labels={})
+    with pytest.raises(type(error), match=error.message):
+        client.ask(same_account, PROMPT, labels={})
+    assert client.ask(other, PROMPT, labels={}).text == "fine"
+    assert (first.asked, same_account.asked) == (1, 0)
+
+
+def test_an_unknown_model_ends_only_itself() -> None:
+    client = client_with()
+    missing, present = TableModel([UnknownModel("no")], model="nope"), TableModel()
+    for number in (1, 2):
+        with pytest.raises(UnknownModel):
+            client.ask(missing, PROMPT, labels={}, ask_number=number)
+    assert missing.asked == 1
+    assert client.ask(present, PROMPT, labels={}).text == "fine"
+
+
+def test_a_remembered_answer_is_given_even_after_the_key_stopped_working() -> None:
+    client = client_with()
+    client.ask(TableModel(), PROMPT, labels={})
+    with pytest.raises(BadKey):
+        client.ask(TableModel([BadKey("revoked")]), Prompt("write", "s", "new"), labels={})
+    assert client.ask(TableModel(), PROMPT, labels={}).replayed
+
+
+def test_a_slot_is_free_while_a_call_waits_to_be_retried() -> None:
+    gates = Gates(max_in_flight=1, delay_s=0)
+    waiting = threading.Event()
+
+    def observe(event: CallEvent) -> None:
+        if isinstance(event, Waiting):
+            waiting.set()
+
+    client = ModelClient(InMemoryCalls(), gates, observers=[observe], policy=RetryPolicy(first_wait_s=3600))
+    patient = threading.Thread(
+        target=lambda: in_threads(lambda: client.ask(TableModel([Overloaded("x")]), PROMPT, labels={}), 1)
+    )
+    patient.start()
+    assert waiting.wait(10)
+    assert client.ask(TableModel(), Prompt("write", "s", "other"), labels={}).text == "fine"
+    client.stop()
+    patient.join(10)
+    assert not patient.is_alive()
+
+
+def test_a_stop_ends_retry_waits_and_refuses_new_questions() -> None:
+    client = ModelClient(InMemoryCalls(), Gates(delay_s=0), policy=RetryPolicy(first_wait_s=3600))
+    threading.Timer(0.1, client.stop).start()
+    with pytest.raises(Interrupted):
+        client.ask(TableModel([Overloaded("x")]), PROMPT, labels={})
+    model = TableModel()
+    with pytest.raises(Interrupted):
+        client.ask(model, PROMPT, labels={})
+    assert model.asked == 0
+
+
+def test_a_call_under_way_at_the_stop_is_finished_and_kept() -> None:
+    memory = InMemoryCalls()
+    client = client_with(memory)
+    threading.Timer(0.05, client.stop).start()
+    assert client.ask(TableModel(seconds=0.3), PROMPT, labels={}).text == "fine"
+    assert memory.records[0].result is not None
+
+
+def test_a_bug_in_a_model_is_recorded_and_comes_out_unchanged() -> None:
+    memory = InMemoryCalls()
+    with pytest.raises(ZeroDivisionError):
+        client_with(memory).ask(TableModel([ZeroDivisionError("bug")]), PROMPT, labels={})
+    assert memory.records[0].error == {"kind": "unexpected", "message": "ZeroDivisionError"}
+
+
+def test_a_call_killed_in_the_middle_stays_open_in_the_memory() -> None:
+    class Killed(TableModel):
+        def generate(self, prompt: Prompt, *, deadline_s: float) -> ModelResponse:
+            raise KeyboardInterrupt
+
+    memory = InMemoryCalls()
+    with pytest.raises(KeyboardInterrupt):
+        client_with(memory).ask(Killed(), PROMPT, labels={})
+    (record,) = memory.records
+    assert record.result is None
+    assert record.error is None
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+bodies = st.dictionaries(st.text(max_size=5), json_values, max_size=5)
+
+
+@given(body=bodies, number=st.integers(1, 5))
+def test_a_key_does_not_depend_on_the_order_of_names(body: Mapping[str, Any], number: int) -> None:
+    backwards = dict(reversed(list(body.items())))
+    assert key_of({"body": body}, number) == key_of({"body": backwards}, number)
+
+
+@given(one=bodies, two=bodies)
+def test_different_requests_have_different_keys(one: Mapping[str, Any], two: Mapping[str, Any]) -> None:
+    same = json.dumps(one, sort_keys=True) == json.dumps(two, sort_keys=True)
+    assert (key_of({"body": one}, 1) == key_of({"body": two}, 1)) == same
+
+
+def test_what_is_asked_and_where_makes_the_key_and_the_credential_does_not() -> None:
+    base = key_of(request_of(TableModel(), PROMPT), 1)
+    assert base == key_of(request_of(TableModel(key="another"), PROMPT), 1)
+    assert base == key_of(request_of(TableModel(), Prompt("write", "s", "u", {"idea": "unsent"})), 1)
+    others = [
+        key_of(request_of(TableModel(model="gpt-4"), PROMPT), 1),
+        key_of(request_of(TableModel(), Prompt("write", "s2", "u")), 1),
+        key_of(request_of(TableModel(), Prompt("write", "s", "u2")), 1),
+        key_of(request_of(TableModel(), Prompt("write", "s", "u", max_output_tokens=5)), 1),
+        key_of(request_of(TableModel(), PROMPT), 2),
+    ]
+    assert len({base, *others}) == 6
+
+
+@pytest.mark.parametrize("spec", ["openai:gpt-4o", "claude:claude-sonnet-5"])
+def test_over_the_wire_it_retries_remembers_and_shows_the_key_to_nobody(
+    serve: Callable[..., LoopbackServer],
+    model_for: Callable[[LoopbackServer, str], BaseModel],
+    prompt: Prompt,
+    key: str,
+    spec: str,
+) -> None:
+    server = serve(Script([rate_limited(retry_after_ms=20), "the answer"], then=bad_key(key)))
+    memory, events = InMemoryCalls(), list[CallEvent]()
+    client = client_with(memory, observers=[events.append])
+    model = model_for(server, spec)
+    assert client.ask(model, prompt, labels=LABELS).text == "the answer"
+    assert client.ask(model, prompt, labels=LABELS).replayed
+    for number in (2, 3):
+        with pytest.raises(BadKey) as caught:
+            client.ask(model, prompt, labels=LABELS, ask_number=number)
+        assert key not in str(caught.value) + caught.value.hint
+    assert len(server.seen) == 3
+    assert server.seen[1].at - server.seen[0].at >= 0.02
+    assert key not in repr(memory.records) + repr(events)
+
+
+def test_over_the_wire_calls_stay_within_the_gate_and_start_apart(
+    serve: Callable[..., LoopbackServer],
+    model_for: Callable[[LoopbackServer, str], BaseModel],
+) -> None:
+    server = serve(lambda asked: asked.user, latency_s=0.15)
+    gates = Gates(max_in_flight=3, delay_s=0.03)
+    client = ModelClient(InMemoryCalls(), gates)
+    model = model_for(server, "openai:gpt-4o")
+    numbers = iter(range(10))
+    answers = in_threads(lambda: client.ask(model, Prompt("write", "s", str(next(numbers))), labels={}), 10)
+    assert len([answer for answer in answers if isinstance(answer, Answer)]) == 10
+    assert server.peak <= 3
+    assert gates.for_account(model.account).peak <= 3

@@ -1,0 +1,231 @@
+"""Batches: shared, interrupted, drained, and what midnight does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from models.errors import BadKey
+from rbi.batch import Batch, BatchResult, Ending, StopSignal, Work
+from rbi.domain import Draft, Idea, IdeaReport, Outcome, OutcomeKind
+from rbi.effects import Interrupted
+from rbi.events import Event, Events, IdeaFinished, Notice
+from rbi.journal import Journal
+from rbi.locks import FileLock
+from rbi.results import IdeaFolders
+from rbi.run_folder import RunFolder
+
+DONE = Outcome(OutcomeKind.NO_TRADES, None, ("none",))
+
+
+def done(idea: Idea, entered: Callable[[str], None]) -> IdeaReport:
+    return IdeaReport(Draft(idea), DONE)
+
+
+class Bench:
+    """A results folder and what a batch needs; every call of `batch` is another process on it, so to speak."""
+
+    def __init__(self, results: Path, count: int = 6) -> None:
+        self.results = results
+        self.journal = Journal(results / "rbi.db")
+        self.record = self.journal.save_batch("b", source="ideas.txt", folder="2026-01-31-ideas", settings={})
+        self.journal.add_ideas("b", [f"idea {n}" for n in range(count)])
+        self.events: list[Event] = []
+        self.days = [date(2026, 1, 31)]
+        self.stop = StopSignal()
+        self.aborted = threading.Event()
+
+    def run(self, work: Work, *, workers: int = 3, grace_s: float = 5.0) -> BatchResult:
+        folder = RunFolder(
+            self.results, self.journal, self.record, description={}, changed=str, today=lambda: self.days[0]
+        )
+        batch = Batch(
+            name="b",
+            journal=self.journal,
+            folders=IdeaFolders(self.results),
+            run_folder=folder,
+            claims=FileLock(self.results / ".locks"),
+            events=Events(self.events.append),
+            work=work,
+            stop=self.stop,
+            abort=self.aborted.set,
+            workers=workers,
+            grace_s=grace_s,
+        )
+        return batch.run(self.journal.ideas("b"))
+
+    def finished(self) -> int:
+        return sum(record.final for record in self.journal.ideas("b"))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.journal.close()
+
+
+def test_every_idea_reaches_its_outcome_and_its_folder(bench: Bench) -> None:
+    assert bench.run(done).ending is Ending.FINISHED
+    assert bench.finished() == 6
+    outcomes = sorted(bench.results.glob("2026-01-31-ideas/*/outcome.json"))
+    assert len(outcomes) == 6
+    assert not list(bench.results.rglob("*.incoming"))
+
+
+def test_a_finished_idea_is_not_worked_on_again_unless_its_folder_is_gone(bench: Bench) -> None:
+    bench.run(done)
+    worked: list[int] = []
+
+    def work(idea: Idea, entered: Callable[[str], None]) -> IdeaReport:
+        worked.append(idea.number)
+        return done(idea, entered)
+
+    bench.run(work)
+    assert worked == []
+    next(bench.results.glob("2026-01-31-ideas/0004-*/outcome.json")).unlink()
+    bench.run(work)
+    assert worked == [4]
+
+
+def test_two_batches_on_one_folder_never_do_an_idea_twice(tmp_path: Path) -> None:
+    first = Bench(tmp_path, count=12)
+    second = Bench(tmp_path, count=12)
+    counts: dict[int, int] = {}
+    guard = threading.Lock()
+
+    def work(idea: Idea, entered: Callable[[str], None]) -> IdeaReport:
+        with guard:
+            counts[idea.number] = counts.get(idea.number, 0) + 1
+        threading.Event().wait(0.02)
+        return done(idea, entered)
+
+    endings: list[Ending] = []
+    threads = [
+        threading.Thread(target=lambda b=b: endings.append(b.run(work).ending)) for b in (first, second)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counts == dict.fromkeys(range(1, 13), 1)
+    assert endings == [Ending.FINISHED] * 2
+    assert first.finished() == 12
+    first.journal.close()
+    second.journal.close()
+
+
+def test_midnight_sends_the_ideas_that_start_after_it_to_one_new_folder(bench: Bench) -> None:
+    def work(idea: Idea, entered: Callable[[str], None]) -> IdeaReport:
+        if idea.number == 2:
+            bench.days[0] = date(2026, 2, 1)
+        return done(idea, entered)
+
+    bench.run(work, workers=1)
+    folders = [Path(str(r.folder)).parent.name for r in bench.journal.ideas("b")]
+    assert folders == ["2026-01-31-ideas"] * 2 + ["2026-02-01-ideas"] * 4
+    assert (bench.results / "2026-02-01-ideas" / "run.json").is_file()
+    record = bench.journal.batch("b")
+    assert record is not None
+    assert record.folder == "2026-02-01-ideas"
+
+
+def test_a_batch_with_a_name_of_its_own_keeps_its_folder_over_midnight(bench: Bench) -> None:
+    bench.record = bench.journal.save_batch(
+        "mine", source="ideas.txt", folder="mine", settings={"name": "mine"}
+    )
+    folder = RunFolder(
+        bench.results, bench.journal, bench.record, description={}, changed=str, today=lambda: bench.days[0]
+    )
+    bench.days[0] = date(2026, 2, 1)
+    assert folder.for_idea() == "mine"
+
+
+def test_a_stop_lets_running_ideas_end_and_starts_no_more(bench: Bench) -> None:
+    def work(idea: Idea, entered: Callable[[str], None]) -> IdeaReport:
+        bench.stop.request()
+        return done(idea, entered)
+
+    result = bench.run(work, workers=1)
+    assert (result.ending, result.stuck, bench.finished()) == (Ending.INTERRUPTED, 0, 1)
+
+
+def test_an_idea_that_is_interrupted_has_no_outcome(bench: Bench) -> None:
+    def work(idea: Idea, entered: Callable[[str], None]) -> IdeaReport:
+        bench.stop.request()
+        raise Interrupted
+
+    assert bench.run(work, workers=1).ending is Ending.INTERRUPTED
+    assert bench.finished() == 0
+    bench.stop = StopSignal()
+    assert bench.run(done).ending is Ending.FINISHED
+
+
+def test_effects_that_do_not_end_in_time_are_aborted(bench: Bench) -> None:
+    def work(idea: Idea, entered: Callable[[str], None]) -> IdeaReport:
+        bench.stop.request()
+        bench.aborted.wait(30)
+        raise Interrupted
+
+    result = bench.run(work, workers=2, grace_s=0.2)
+    assert bench.aborted.is_set()
+    assert (result.ending, result.stuck) == (Ending.INTERRUPTED, 0)
+
+
+def test_a_second_stop_does_not_wait_for_the_grace_period(bench: Bench) -> None:
+    def work(idea: Idea, entered: Callable[[str], None]) -> IdeaReport:
+        bench.stop.request()
+        bench.stop.request()
+        bench.aborted.wait(30)
+        raise Interrupted
+
+    assert bench.run(work, workers=1, grace_s=3600).ending is Ending.INTERRUPTED
+
+
+def test_what_ends_the_batch_is_returned_and_the_finished_ideas_stay(bench: Bench) -> None:
+    def work(idea: Idea, entered: Callable[[str], None]) -> IdeaReport:
+        if idea.number == 3:
+            raise BadKey("the key was refused")
+        return done(idea, entered)
+
+    result = bench.run(work, workers=1)
+    assert result.ending is Ending.ERROR
+    assert isinstance(result.error, BadKey)
+    assert bench.finished() == 2
+
+
+def test_a_fault_in_one_idea_does_not_stop_the_others_and_is_tried_again(bench: Bench) -> None:
+    def work(idea: Idea, entered: Callable[[str], None]) -> IdeaReport:
+        if idea.number == 3:
+            raise ZeroDivisionError("ours")
+        return done(idea, entered)
+
+    assert bench.run(work).ending is Ending.FINISHED
+    assert bench.finished() == 5
+    assert any(isinstance(event, Notice) for event in bench.events)
+    bench.run(done)
+    assert bench.finished() == 6
+
+
+def test_a_listener_that_fails_does_not_stop_the_batch(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heard: list[Event] = []
+
+    def broken(event: Event) -> None:
+        raise OSError("no terminal")
+
+    events = Events(broken, heard.append)
+    events.emit(Notice("one"))
+    events.emit(Notice("two"))
+    assert [e for e in heard if isinstance(e, Notice)] == [Notice("one"), Notice("two")]
+    assert capsys.readouterr().err.count("was dropped") == 1
+
+
+def test_every_finished_idea_is_announced_once(bench: Bench) -> None:
+    bench.run(done)
+    assert sorted(e.number for e in bench.events if isinstance(e, IdeaFinished)) == [1, 2, 3, 4, 5, 6]

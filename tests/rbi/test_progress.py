@@ -1,0 +1,116 @@
+"""What a batch looks like while it runs."""
+
+from __future__ import annotations
+
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from rbi.console import printable, printable_lines
+from rbi.events import (
+    BacktestFinished,
+    BatchStarted,
+    CallFinished,
+    CallStarted,
+    CallWaiting,
+    Event,
+    IdeaFinished,
+    IdeaStarted,
+    Notice,
+    RunFolderChanged,
+    StageStarted,
+)
+from rbi.locks import ConsoleLock
+from rbi.progress import EventsFile, JsonProgress, LiveProgress, PlainProgress, Tally
+
+STORY: tuple[Event, ...] = (
+    BatchStarted("b", "results/b", 4, 1, "openai:x", ("GOOG 1d",), 2),
+    IdeaStarted(2, "abc", "buy low"),
+    StageStarted(2, "research"),
+    CallStarted("openai:x"),
+    CallFinished("openai:x", 1.0, None, "overloaded"),
+    CallWaiting("openai:x", 2.0, "overloaded"),
+    CallStarted("openai:x"),
+    CallFinished("openai:x", 1.0, Decimal("0.0123")),
+    BacktestFinished(2, "GOOG", "", False),
+    BacktestFinished(2, "EURUSD", "", True),
+    IdeaFinished(2, "abc", "Low buyer", "traded", "GOOG 4 trades", 3.0),
+    Notice("a note"),
+    RunFolderChanged("2026-02-01-b"),
+)
+
+
+def tally(clock: list[float]) -> Tally:
+    made = Tally(clock=lambda: clock[0])
+    for event in STORY:
+        made.add(event)
+    return made
+
+
+def test_the_tally_counts_what_happened_here_and_keeps_unknown_cost_apart() -> None:
+    made = tally([10.0])
+    assert (made.calls, made.in_flight, made.failed_calls, made.backtests) == (2, 0, 1, 1)
+    assert made.money() == "$0.0123 + 1 of unknown cost"
+    assert (made.finished, made.total, made.active) == (2, 4, {})
+
+
+def test_the_time_to_go_follows_the_pace_of_this_process_only() -> None:
+    clock = [100.0]
+    made = Tally(clock=lambda: clock[0])
+    made.add(STORY[0])
+    assert made.eta() is None
+    clock[0] = 110.0
+    made.add(STORY[10])
+    assert made.eta() == 20.0
+
+
+def test_without_a_terminal_every_finished_idea_is_one_line() -> None:
+    out = io.StringIO()
+    progress = PlainProgress(ConsoleLock(out))
+    for event in STORY:
+        progress(event)
+    lines = out.getvalue().splitlines()
+    assert lines[0].startswith("b: 4 ideas, 1 done before · openai:x")
+    assert "[2/4] 2 traded: Low buyer · GOOG 4 trades · 3.0 s" in lines
+    assert "\x1b" not in out.getvalue()
+
+
+def test_for_machines_every_event_is_one_json_line(tmp_path: Path) -> None:
+    out = io.StringIO()
+    progress = JsonProgress(ConsoleLock(out))
+    on_disk = EventsFile(lambda: tmp_path / "run" / "events.jsonl")
+    for event in STORY:
+        progress(event)
+        on_disk(event)
+    read = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [e["event"] for e in read][:3] == ["batch_started", "idea_started", "stage_started"]
+    assert read[7]["cost_usd"] == "0.0123"
+    stored = (tmp_path / "run" / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["event"] for line in stored] == [e["event"] for e in read]
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_a_terminal_of_any_width_shows_stage_calls_cost_and_time_to_go(width: int) -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=width, force_terminal=True, markup=False)
+    live = LiveProgress(console)
+    with live:
+        for event in STORY[:4]:
+            live(event)
+        console.print(live._render())
+        for event in STORY[4:]:
+            live(event)
+    text = out.getvalue()
+    for part in ("research", "1 in flight", "$0.0", "ETA"):
+        assert part in text
+
+
+def test_text_from_outside_cannot_drive_the_terminal() -> None:
+    hostile = "a\x1b[2J\x07b\u202ec\x00\u2066d"
+    assert printable(hostile) == "a·[2J·b·c··d"
+    assert printable_lines("x\n\ty\x1b[0m") == "x\n\ty·[0m"
+    assert printable("long " * 30, longest=12) == "long long l…"

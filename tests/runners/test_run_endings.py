@@ -1,0 +1,409 @@
+"""Every way a run can end, each with a real process that really does it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runners.base import FailureKind, RunResult
+
+Run = Callable[..., RunResult]
+Source = Callable[..., str]
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
+
+
+def kind(result: RunResult) -> FailureKind:
+    assert result.failure is not None, result.stats
+    assert result.stats is None
+    assert result.failure.hint
+    assert result.trades == ()
+    return result.failure.kind
+
+
+def sleepers(seconds: str) -> list[int]:
+    """Processes whose command line says ``sleep <seconds>`` or that carry it as an argument."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            if folder.name.isdigit() and seconds.encode() in (folder / "cmdline").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+def gone(seconds: str) -> bool:
+    deadline = time.monotonic() + 5
+    while sleepers(seconds):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_a_strategy_that_trades_ends_with_numbers(run: Run, sma_cross: str) -> None:
+    result = run(sma_cross)
+    assert result.ok
+    assert result.stats is not None
+    assert result.stats.trades == len(result.trades) > 3
+    assert result.level == "cold"
+    assert result.road == "class"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected", "line"),
+    [
+        ("class A(:\n    pass", FailureKind.SYNTAX, 1),
+        ("x = 1\n  y = 2", FailureKind.SYNTAX, 2),
+        ("x = 'a\0b'", FailureKind.SYNTAX, None),
+        ("x = '\ud800'", FailureKind.SYNTAX, None),
+        ("import no_such_package", FailureKind.IMPORT, 1),
+        ("from backtesting.lib import no_such_name", FailureKind.IMPORT, 1),
+        ("x = 1", FailureKind.NO_STRATEGY_CLASS, None),
+        ("from backtesting import Strategy", FailureKind.NO_STRATEGY_CLASS, None),
+        ("from backtesting import Strategy\nx = 1 / 0", FailureKind.ERROR, 2),
+        ("import sys\nsys.exit(3)", FailureKind.EXITED, 2),
+        ("exit()", FailureKind.EXITED, 1),
+        ("import os\nos._exit(0)", FailureKind.EXITED, None),
+        ("import os\nos._exit(3)", FailureKind.EXITED, None),
+        ("name = input('your name? ')", FailureKind.INPUT, 1),
+        ("class Odd(BaseException): pass\nraise Odd('x')", FailureKind.ERROR, 2),
+        ("raise KeyboardInterrupt", FailureKind.ERROR, 1),
+        ("raise GeneratorExit", FailureKind.ERROR, 1),
+        ("class Mute(Exception):\n    def __str__(self): raise self\nraise Mute", FailureKind.ERROR, 3),
+        ("open('/no/such/prices.csv')", FailureKind.DATA, 1),
+        ("from backtesting.test import GOOG\nprint(len(GOOG))", FailureKind.DATA, 2),
+    ],
+)
+def test_a_module_that_cannot_be_used_is_named_with_its_line(
+    run: Run, source: str, expected: FailureKind, line: int | None
+) -> None:
+    result = run(source)
+    assert kind(result) is expected
+    assert result.failure is not None
+    assert result.failure.line == line
+
+
+def test_two_strategies_are_named(run: Run, strategy_doing: Source) -> None:
+    result = run(strategy_doing("pass", top="class Other(Strategy): pass"))
+    assert kind(result) is FailureKind.NO_STRATEGY_CLASS
+    assert result.failure is not None
+    assert "Made, Other" in result.failure.message
+
+
+def test_a_base_class_of_the_strategy_is_not_a_second_one(run: Run, sma_cross: str) -> None:
+    assert run(f"{sma_cross}\nclass Tuned(SmaCross):\n    fast = 4\nAlias = Tuned\n").ok
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("self.data.vix", FailureKind.DATA),
+        ("self.data['Adj Close']", FailureKind.DATA),
+        ("self.data.df['funding']", FailureKind.DATA),
+        ("import urllib.request\nurllib.request.urlopen('http://127.0.0.1:9/')", FailureKind.DATA),
+        ("self.buy(size=1.5)", FailureKind.ORDER),
+        ("self.buy(size=float('nan'))", FailureKind.ORDER),
+        ("self.sell(size=0)", FailureKind.ORDER),
+        ("self.buy(sl=self.data.Close[-1] * 2)", FailureKind.ORDER),
+        ("self.sell(tp=self.data.Close[-1] * 2)", FailureKind.ORDER),
+        ("self.buy()\nself.position.close(2)", FailureKind.ORDER),
+        ("self.position.entry_price", FailureKind.ERROR),
+        ("self.data.Close.shift(1)", FailureKind.ERROR),
+        ("def deeper(): deeper()\ndeeper()", FailureKind.ERROR),
+        ("raise MemoryError", FailureKind.MEMORY),
+        ("x = bytearray(10**10)", FailureKind.MEMORY),
+    ],
+)
+def test_an_error_in_next_is_named_with_a_hint(
+    run: Run, strategy_doing: Source, code: str, expected: FailureKind
+) -> None:
+    code = "if len(self.data) > 5 and not self.trades or self.position:\n" + "".join(
+        f"    {line}\n" for line in code.splitlines()
+    )
+    result = run(strategy_doing(code))
+    assert kind(result) is expected
+    assert result.failure is not None
+    assert result.failure.source_line
+
+
+def test_an_unknown_parameter_is_named(run: Run, sma_cross: str) -> None:
+    result = run(sma_cross, fats=3)
+    assert kind(result) is FailureKind.PARAMETER
+    assert result.failure is not None
+    assert "Did you mean: fast" in result.failure.message
+
+
+def test_an_indicators_error_is_shown_by_its_cause_at_its_own_line(run: Run, strategy_doing: Source) -> None:
+    top = "def broken(values):\n    return values.rolling(3)"
+    result = run(strategy_doing("pass", top=top, init_code="self.x = self.I(broken, self.data.Close)"))
+    assert kind(result) is FailureKind.ERROR
+    assert result.failure is not None
+    assert "has no attribute 'rolling'" in result.failure.message
+    assert "broken(C)" in result.failure.message
+    assert "pd.Series" in result.failure.hint
+    assert result.failure.source_line == "return values.rolling(3)"
+
+
+def test_the_traceback_shows_the_strategys_lines_and_no_path_of_this_machine(
+    run: Run, strategy_doing: Source
+) -> None:
+    result = run(strategy_doing("self.buy(size=1.5)"))
+    assert result.failure is not None
+    assert 'File "strategy.py"' in result.failure.traceback
+    assert "self.buy(size=1.5)" in result.failure.traceback
+    assert sys.prefix not in result.failure.traceback
+    assert "harness" not in result.failure.traceback
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        "os.environ['HOME']",
+        "os.environ.get('HOME')",
+        "os.getenv('HOME')",
+        "list(os.environ)",
+        "dict(os.environ)",
+        "'HOME' in os.environ",
+        "repr(os.environ)",
+        "os.environ.copy()",
+        "[v for k, v in os.environ.items()]",
+    ],
+)
+def test_reading_the_environment_is_named_even_if_the_exception_is_swallowed(
+    run: Run, sma_cross: str, read: str
+) -> None:
+    result = run(f"import os\ntry:\n    {read}\nexcept BaseException:\n    pass\n{sma_cross}")
+    assert kind(result) is FailureKind.ENVIRONMENT_READ
+    assert result.failure is not None
+    assert result.failure.line == 3
+    assert result.failure.source_line == read
+
+
+def test_libraries_may_read_and_strategies_may_set_environment_variables(run: Run, sma_cross: str) -> None:
+    top = "import os, tempfile\nos.environ['SOME_THREADS'] = '1'\nos.path.expanduser('~/x')\ntempfile.gettempdir()\n"
+    assert run(top + sma_cross).failure is None
+
+
+@linux_only
+def test_an_endless_loop_is_stopped_in_time_and_its_line_is_found(run: Run, strategy_doing: Source) -> None:
+    result = run(strategy_doing("while True:\n    pass"), timeout_s=2)
+    assert kind(result) is FailureKind.TIMEOUT
+    assert 2 <= result.elapsed_s < 8
+    assert result.failure is not None
+    assert result.failure.source_line in ("while True:", "pass")
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"])
+def test_ignoring_signals_does_not_help_a_strategy_that_hangs(
+    run: Run, strategy_doing: Source, number: str
+) -> None:
+    code = f"signal.signal(signal.{number}, signal.SIG_IGN)\nwhile True: time.sleep(1000)"
+    result = run(strategy_doing(code), timeout_s=1.5)
+    assert kind(result) is FailureKind.TIMEOUT
+    assert result.elapsed_s < 8
+
+
+_STRAYS = {
+    "plain": "subprocess.Popen(['sleep', '{s}'])",
+    "new session": "subprocess.Popen(['sleep', '{s}'], start_new_session=True)",
+    "daemon": "subprocess.Popen(['sh', '-c', 'setsid sleep {s} & setsid sleep {s} &'])",
+    "without our pipes": "subprocess.Popen(['sleep', '{s}'], stdout=-3, stderr=-3, start_new_session=True, env={{}})",
+}
+
+
+@linux_only
+@pytest.mark.parametrize("way", _STRAYS)
+def test_processes_left_behind_are_killed_and_end_the_run_as_a_failure(
+    run: Run, sma_cross: str, way: str
+) -> None:
+    seconds = f"98765.{os.getpid()}{list(_STRAYS).index(way)}"
+    result = run(f"import subprocess\n{_STRAYS[way].format(s=seconds)}\n{sma_cross}")
+    assert kind(result) is FailureKind.STRAY_PROCESS
+    assert gone(seconds)
+    assert result.elapsed_s < 20
+
+
+@linux_only
+@pytest.mark.parametrize("way", _STRAYS)
+def test_a_time_out_takes_every_process_along(run: Run, strategy_doing: Source, way: str) -> None:
+    seconds = f"87654.{os.getpid()}{list(_STRAYS).index(way)}"
+    code = f"{_STRAYS[way].format(s=seconds)}\ntime.sleep(1000)"
+    result = run(strategy_doing(code), timeout_s=2)
+    assert kind(result) is FailureKind.TIMEOUT
+    assert result.elapsed_s < 8
+    assert gone(seconds)
+
+
+@linux_only
+def test_a_chain_of_processes_that_each_start_the_next_is_caught(run: Run, sma_cross: str) -> None:
+    top = (
+        "import os, time\n"
+        "if os.fork() == 0:\n"
+        "    end = time.monotonic() + 30\n"
+        "    while time.monotonic() < end:\n"
+        "        if os.fork(): os._exit(0)\n"
+        "    os._exit(0)\n"
+    )
+    result = run(top + sma_cross, timeout_s=20)
+    assert kind(result) is FailureKind.STRAY_PROCESS
+    assert result.elapsed_s < 15
+
+
+@linux_only
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGSTOP"])
+def test_attacking_the_supervisor_ends_the_run_and_leaves_nothing(
+    run: Run, strategy_doing: Source, number: str
+) -> None:
+    seconds = f"76543.{os.getpid()}{number}"
+    code = (
+        f"subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)', '{seconds}'], "
+        f"start_new_session=True)\nos.kill(os.getppid(), signal.{number})\ntime.sleep(1000)"
+    )
+    result = run(strategy_doing(code), timeout_s=3)
+    assert kind(result) in (FailureKind.CRASHED, FailureKind.TIMEOUT)
+    assert result.elapsed_s < 10
+    assert gone(seconds)
+
+
+def test_a_forked_copy_of_the_strategy_does_not_answer_for_it(run: Run, sma_cross: str) -> None:
+    result = run(f"import os\nos.fork()\n{sma_cross}")
+    assert result.ok or kind(result) is FailureKind.STRAY_PROCESS
+
+
+def test_a_worker_pool_that_is_shut_down_is_no_stray(run: Run, sma_cross: str) -> None:
+    top = "from multiprocessing import get_context\nwith get_context('fork').Pool(2) as pool: pool.map(abs, [1, 2])\n"
+    assert run(top + sma_cross).failure is None
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_flood_of_output_is_stopped_and_only_its_ends_are_kept(
+    run: Run, strategy_doing: Source, stream: str
+) -> None:
+    code = f"sys.{stream}.write('first\\n')\nfor n in range(100): sys.{stream}.write('y' * 10**6)"
+    result = run(strategy_doing(code))
+    assert kind(result) is FailureKind.OUTPUT
+    captured = result.stdout if stream == "stdout" else result.stderr
+    assert captured.head.startswith("first")
+    assert captured.dropped > 2**20
+    assert len(captured.head) + len(captured.tail) < 2**18
+
+
+def test_output_is_kept_and_cannot_control_a_terminal(run: Run, strategy_doing: Source) -> None:
+    result = run(
+        strategy_doing("pass", top="print('\\x1b]0;owned\\x07 \\u202egnp.exe'); print('n\\xe4mlich')")
+    )
+    assert result.ok
+    assert result.stdout.head == "\\x1b]0;owned\\x07 \\u202egnp.exe\nnämlich\n"
+
+
+def test_an_exceptions_message_is_bounded_and_cannot_control_a_terminal(
+    run: Run, strategy_doing: Source
+) -> None:
+    result = run(strategy_doing("raise ValueError('\\x1b[2J' + 'x' * 10**6)"))
+    assert result.failure is not None
+    assert "\x1b" not in result.failure.message + result.failure.traceback
+    assert len(result.failure.message) < 5000
+    assert len(result.failure.traceback) < 5000
+
+
+def test_a_warning_for_every_bar_is_shown_a_few_times_and_counted(run: Run, strategy_doing: Source) -> None:
+    result = run(strategy_doing("import warnings; warnings.warn(f'cancelled {len(self.data)}')"))
+    assert result.ok
+    assert result.stderr.head.count("cancelled") == 20
+    assert "more from the same place" in result.stderr.head
+
+
+@linux_only
+def test_a_segmentation_fault_is_named_with_its_line(run: Run, strategy_doing: Source) -> None:
+    result = run(strategy_doing("ctypes.string_at(0)"))
+    assert kind(result) is FailureKind.CRASHED
+    assert result.failure is not None
+    assert "SIGSEGV" in result.failure.message
+    assert result.failure.source_line == "ctypes.string_at(0)"
+
+
+def test_a_strategy_that_kills_itself_crashed(run: Run, strategy_doing: Source) -> None:
+    result = run(strategy_doing("os.kill(os.getpid(), signal.SIGKILL)"))
+    assert kind(result) is FailureKind.CRASHED
+    assert result.failure is not None
+    assert "SIGKILL" in result.failure.message
+
+
+@linux_only
+def test_memory_is_limited(run: Run, strategy_doing: Source) -> None:
+    result = run(strategy_doing("self.hoard = [b'x' * 10**7 for _ in range(10**4)]"))
+    assert kind(result) is FailureKind.MEMORY
+
+
+def test_a_file_cannot_grow_without_end(run: Run, strategy_doing: Source) -> None:
+    code = "with open('big', 'wb') as f:\n    for _ in range(100): f.write(b'x' * 10**6)"
+    assert kind(run(strategy_doing(code))) is FailureKind.ERROR
+
+
+def test_closing_every_descriptor_leaves_no_result(run: Run, strategy_doing: Source) -> None:
+    assert kind(run(strategy_doing("os.closerange(3, 256)"))) is FailureKind.NO_RESULT
+
+
+@pytest.mark.parametrize("junk", ["b'junk'", "b'{}'", "b'[' * 10**6", "b'{\"result\": NaN}'", "b'1' * 10**6"])
+def test_writing_to_every_descriptor_leaves_no_result(run: Run, strategy_doing: Source, junk: str) -> None:
+    code = (
+        "for fd in range(3, 64):\n"
+        "    try: os.write(fd, " + junk + ")\n"
+        "    except OSError: pass\n"
+        "os.closerange(0, 64)\nos._exit(0)"
+    )
+    assert kind(run(strategy_doing(code))) is FailureKind.NO_RESULT
+
+
+def test_an_endless_result_is_stopped(run: Run, strategy_doing: Source) -> None:
+    code = "while True:\n    for fd in range(3, 64):\n        try: os.write(fd, b'x' * 60000)\n        except OSError: pass"
+    assert kind(run(strategy_doing(code))) is FailureKind.NO_RESULT
+
+
+def test_a_thread_that_never_ends_is_a_time_out_as_in_any_python(run: Run, sma_cross: str) -> None:
+    top = "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,)).start()\n"
+    assert kind(run(top + sma_cross, timeout_s=3)) is FailureKind.TIMEOUT
+
+
+def test_plotting_is_a_harmless_nothing_and_pandas_ta_has_its_usual_name(run: Run, sma_cross: str) -> None:
+    top = "from backtesting import Backtest, set_bokeh_output\nfrom backtesting.test import SMA, GOOG\nset_bokeh_output()\n"
+    assert run(top + sma_cross).failure is None
+
+
+def test_the_child_has_no_variable_of_ours_and_a_folder_of_its_own(
+    run: Run, strategy_doing: Source, scratch: Path
+) -> None:
+    os.environ["RBI_TEST_API_KEY"] = "sk-very-secret"
+    try:
+        result = run(
+            strategy_doing("pass", top="print(open('/proc/self/environ').read(), os.getcwd(), os.listdir())")
+        )
+    finally:
+        del os.environ["RBI_TEST_API_KEY"]
+    assert result.ok
+    assert "sk-very-secret" not in result.stdout.head
+    assert str(Path.home()) + "\\x00" not in result.stdout.head
+    assert str(scratch) in result.stdout.head
+    assert list(scratch.iterdir()) == []
+
+
+def test_the_bars_path_is_not_known_to_the_child(run: Run, strategy_doing: Source, bars: object) -> None:
+    result = run(
+        strategy_doing("pass", top="print(open('/proc/self/cmdline').read(), os.listdir('/proc/self/fd'))")
+    )
+    assert result.ok
+    assert "walk.npz" not in result.stdout.head
+
+
+def test_random_numbers_and_set_order_are_the_same_in_every_run(run: Run, strategy_doing: Source) -> None:
+    top = "import random, numpy\nprint(random.random(), numpy.random.rand(), list({'a', 'b', 'c', 'd', 'e'}))"
+    first, second = run(strategy_doing("pass", top=top)), run(strategy_doing("pass", top=top))
+    assert first.stdout == second.stdout
+    assert first.stdout.head
