@@ -220,6 +220,9 @@ def _carry_out(
     with _shown(events, json_output=json_output), _signals(stop, client.stop):
         events.add(EventsFile(lambda: folder.newest / "events.jsonl"))
         events.emit(_started(settings, parts, batch, folder.newest, records))
+        for dataset in parts.datasets:
+            for note in dataset.notes:
+                events.emit(Notice(f"{dataset.name}: {note}"))
         result = whole.run(records)
     return _close(workplace, replace(batch, folder=folder.newest.name), result, json_output=json_output)
 

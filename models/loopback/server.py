@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -34,10 +35,18 @@ class Seen:
 class LoopbackServer:
     """Serves ``answers`` on ``127.0.0.1`` in a thread of its own, until closed. A context manager.
 
-    ``latency_s`` is slept before each answer. Port 0 takes a free one; see ``port``.
+    ``latency_s`` is slept before each answer. Port 0 takes a free one; see ``port``. With ``tls`` it speaks
+    HTTPS, under the name ``localhost``.
     """
 
-    def __init__(self, answers: Answers, *, port: int = 0, latency_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        answers: Answers,
+        *,
+        port: int = 0,
+        latency_s: float = 0.0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.answers = answers
         self.latency_s = latency_s
         self.closing = threading.Event()
@@ -46,6 +55,10 @@ class LoopbackServer:
         self._in_flight = 0
         self._peak = 0
         self._server = _Server(("127.0.0.1", port), _Handler, self)
+        self._origin = f"http://127.0.0.1:{self.port}"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+            self._origin = f"https://localhost:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
@@ -57,12 +70,12 @@ class LoopbackServer:
     @property
     def openai_url(self) -> str:
         """The base URL for OpenAI's SDK (``OPENAI_BASE_URL``)."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{self._origin}/v1"
 
     @property
     def anthropic_url(self) -> str:
         """The base URL for Anthropic's SDK (``ANTHROPIC_BASE_URL``)."""
-        return f"http://127.0.0.1:{self.port}"
+        return self._origin
 
     @property
     def seen(self) -> tuple[Seen, ...]:

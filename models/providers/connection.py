@@ -44,10 +44,11 @@ class Deadline:
         self._timer.start()
 
     def cancel(self) -> None:
-        """The call is over; forget its sockets."""
+        """The call is over; let go of its sockets."""
         self._timer.cancel()
         with self._lock:
-            self._sockets.clear()
+            while self._sockets:
+                self._sockets.pop().close()
 
     def read_timeout_s(self) -> float:
         """Seconds after which a silent read is hopeless."""
@@ -61,7 +62,8 @@ class Deadline:
         """The HTTP library's trace callback: take note of every socket the call opens."""
         if not event.endswith("connect_tcp.complete"):
             return
-        opened = info["return_value"].get_extra_info("socket")
+        # A duplicate, because TLS takes the socket over and leaves this object empty.
+        opened = info["return_value"].get_extra_info("socket").dup()
         with self._lock:
             self._sockets.append(opened)
             if self.passed:

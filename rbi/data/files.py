@@ -72,7 +72,9 @@ def _content(path: Path) -> bytes:
         raise missing(path) from None
     except PermissionError:
         raise RbiError(
-            "the data file may not be read", where=str(path), fix=f"allow it: chmod u+r '{path}'"
+            "the data file may not be read",
+            where=str(path),
+            fix=f"allow reading it (chmod u+r '{path}') and entering its folders",
         ) from None
     except (OSError, ValueError) as error:
         raise RbiError(

@@ -113,7 +113,7 @@ def test_slots_are_given_in_the_order_of_asking() -> None:
         for number in range(6):
             threads.append(threading.Thread(target=call, args=(number,)))
             threads[-1].start()
-            time.sleep(0.03)
+            time.sleep(0.1)
     for thread in threads:
         thread.join(10)
     assert order == list(range(6))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import ssl
 import threading
 import time
 import traceback
@@ -93,6 +94,16 @@ def test_the_body_holds_the_prompt_and_no_sampling_parameters_and_not_the_inputs
     assert json.dumps(prompt.system)[1:-1] in sent
     assert json.dumps(prompt.user)[1:-1] in sent
     assert not {"temperature", "top_p", "top_k", "inputs", "stage"} & set(seen.body)
+
+
+def model_at(url: str, key: str, provider: str) -> BaseModel:
+    environ = {
+        "OPENAI_API_KEY": key,
+        "OPENAI_BASE_URL": url,
+        "ANTHROPIC_API_KEY": key,
+        "ANTHROPIC_BASE_URL": url,
+    }
+    return ModelFactory(environ).create(provider)
 
 
 CLASSES: list[tuple[Answer, type[ModelError]]] = [
@@ -195,6 +206,47 @@ def test_the_deadline_is_wall_clock_whatever_the_server_does(
 
 
 @both
+@pytest.mark.parametrize("how", [Misbehaviour.HANG, Misbehaviour.HANG_MIDWAY, Misbehaviour.TRICKLE])
+def test_the_deadline_holds_over_tls(
+    serve: Serve, model_for: ModelFor, prompt: Prompt, spec: str, how: Misbehaviour, tls: ssl.SSLContext
+) -> None:
+    model = model_for(serve(Script(["warm up", how]), tls=tls), spec)
+    assert model.generate(prompt, deadline_s=20).text == "warm up"
+    began = time.monotonic()
+    error = error_from(model, prompt, deadline_s=0.5)
+    assert isinstance(error, DeadlineExceeded)
+    assert 0.4 < time.monotonic() - began < 4
+
+
+class TricklingHandler(BaseHTTPRequestHandler):
+    """Sends the beginning of a header that never ends."""
+
+    def do_POST(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nx-long: ")
+        try:
+            for _ in range(400):
+                self.wfile.write(b"y")
+                time.sleep(0.05)
+        except ConnectionError:
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("provider", ["openai", "claude"])
+def test_the_deadline_holds_while_headers_trickle_in(prompt: Prompt, key: str, provider: str) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), TricklingHandler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        model = model_at(f"http://127.0.0.1:{server.server_address[1]}", key, provider)
+        began = time.monotonic()
+        error = error_from(model, prompt, deadline_s=0.5)
+        assert time.monotonic() - began < 4
+        server.shutdown()
+    assert isinstance(error, DeadlineExceeded)
+
+
+@both
 def test_a_deadline_holds_for_one_call_and_not_for_its_neighbours(
     serve: Serve, model_for: ModelFor, prompt: Prompt, spec: str
 ) -> None:
@@ -244,8 +296,7 @@ def test_a_404_that_names_no_model_points_to_the_address(
     serve: Serve, prompt: Prompt, key: str, provider: str, prefix: str
 ) -> None:
     url = f"http://127.0.0.1:{serve(Script([])).port}/wrong"
-    model = ModelFactory({f"{prefix}_API_KEY": key, f"{prefix}_BASE_URL": url}).create(provider)
-    error = error_from(model, prompt)
+    error = error_from(model_at(url, key, provider), prompt)
     assert isinstance(error, BadSetting)
     assert f"{prefix}_BASE_URL" in error.hint
 
@@ -286,11 +337,7 @@ class JunkHandler(BaseHTTPRequestHandler):
 def test_events_of_any_shape_end_in_a_model_error(prompt: Prompt, key: str, provider: str) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), JunkHandler) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_address[1]}"
-        model = ModelFactory(
-            {name: value for kind in ("OPENAI", "ANTHROPIC") for name, value in
-             ((f"{kind}_API_KEY", key), (f"{kind}_BASE_URL", url))}
-        ).create(provider)  # fmt: skip
+        model = model_at(f"http://127.0.0.1:{server.server_address[1]}", key, provider)
         for junk in JUNK:
             kind = junk.get("type", "message_start") if isinstance(junk, dict) else "message_start"
             server.payload = f"event: {kind}\ndata: {json.dumps(junk)}\n\n".encode()  # type: ignore[attr-defined]

@@ -224,8 +224,13 @@ def test_a_stop_ends_retry_waits_and_refuses_new_questions() -> None:
 def test_a_call_under_way_at_the_stop_is_finished_and_kept() -> None:
     memory = InMemoryCalls()
     client = client_with(memory)
-    threading.Timer(0.05, client.stop).start()
-    assert client.ask(TableModel(seconds=0.3), PROMPT, labels={}).text == "fine"
+
+    class StoppedMeanwhile(TableModel):
+        def generate(self, prompt: Prompt, *, deadline_s: float) -> ModelResponse:
+            client.stop()
+            return super().generate(prompt, deadline_s=deadline_s)
+
+    assert client.ask(StoppedMeanwhile(), PROMPT, labels={}).text == "fine"
     assert memory.records[0].result is not None
 
 

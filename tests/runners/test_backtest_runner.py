@@ -11,8 +11,10 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +29,7 @@ Run = Callable[..., RunResult]
 TERMS = Terms(cash=50_000, commission=0.002, spread=0.0005, margin=0.5)
 
 
-def in_this_process(source: str, bars: BarsFile, terms: Terms) -> pd.Series:
+def in_this_process(source: str, bars: BarsFile, terms: Terms) -> dict[str, Any]:
     module = ModuleType("here")
     exec(source, module.__dict__)
     with np.load(bars.path) as arrays:
@@ -42,7 +44,7 @@ def in_this_process(source: str, bars: BarsFile, terms: Terms) -> pd.Series:
     frame = pd.DataFrame(columns, index=index)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return Backtest(frame, module.SmaCross, finalize_trades=True, **account).run()
+        return dict(Backtest(frame, module.SmaCross, finalize_trades=True, **account).run())
 
 
 def test_the_numbers_are_those_of_backtesting_itself(
@@ -223,7 +225,7 @@ def test_no_more_runs_than_slots_go_on_at_once(
         thread.join()
     spans.sort()
     assert len(spans) == 3
-    assert all(earlier[1] <= later[0] for earlier, later in zip(spans, spans[1:], strict=False))
+    assert all(earlier[1] <= later[0] for earlier, later in pairwise(spans))
 
 
 def test_interrupting_ends_running_and_waiting_runs_and_refuses_new_ones(
@@ -315,7 +317,7 @@ def with_mark(*marks: str) -> list[str]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             words = (folder / "cmdline").read_bytes().decode().split("\0")
-            cwd = os.readlink(folder / "cwd")
+            cwd = str((folder / "cwd").readlink())
         except OSError:
             continue
         if any(word == marks[0] or word.endswith("/" + marks[0]) for word in words) and (

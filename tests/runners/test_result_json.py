@@ -99,7 +99,7 @@ def test_times_at_equal_distances_take_almost_no_room() -> None:
 
 @pytest.mark.parametrize("text", ["", "!", "AAAA", "eJwDAAAAAAE"])
 def test_what_is_not_packed_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"packed|multiple"):
         unpack_floats(text)
 
 

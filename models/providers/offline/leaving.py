@@ -117,7 +117,7 @@ def _trailing(phrase: Phrase, scope: Scope, leaving: Leaving) -> Rule | None:
     place = phrase.find("TRAIL")
     trail = phrase.lexemes[place].text if place is not None else ""
     distance = _distance(phrase, "trail", TRAIL_ATR, leaving)
-    others = phrase.has("SERIES", "EDGE", "ANY_EDGE", "WORD", "AVERAGE", "EXPANSION", "SQUEEZE", "MISSING")
+    others = phrase.has("SERIES", "EDGE", "ANY_EDGE", "WORD", "AVERAGE", "EXPANSION", "SQUEEZE", "MISSING", "TIMES", "SWING")
     if distance is None and "atr" in trail:
         leaving.assumed.append(f"the trailing stop is {TRAIL_ATR:g} x ATR away")
         distance = Distance(StopKind.ATR, Value("trail_atr", TRAIL_ATR, said=False), _atr_period(None))

@@ -87,6 +87,7 @@ def _unit(text: str) -> int:
     return _DAYS_PER.get(last.lstrip("0123456789")[:1], 1) if last not in {"d", "m"} else 1
 
 
+_AVERAGES = frozenset({"sma", "ema", "wma", "hma", "dema", "vwma"})
 _NO_PERIOD = frozenset({"fast", "slow", "step"})
 _TAKES_PERIOD = {"SERIES", "PAIR", "EDGE", "VORTEX", "AROON", "HIGH_LOW", "GOLDEN"}
 
@@ -109,6 +110,9 @@ def _attach(lexemes: list[Lexeme]) -> tuple[Lexeme, ...]:
             deviations = before.numbers if before.kind == "SIGMA" else ()
             numbers = (20.0, *deviations) if deviations else before.numbers
             lexeme = replace(lexeme, numbers=numbers, text=f"{before.text} {lexeme.text}")
+        elif out and out[-1].kind == "NUMBER" and lexeme.value in _AVERAGES and 1 < out[-1].numbers[0] <= LONGEST_PERIOD:
+            before = out.pop()
+            lexeme = replace(lexeme, numbers=before.numbers, text=f"{before.text} {lexeme.text}")
         elif out and out[-1].kind == "PERIODS":
             before = out.pop()
             out.append(replace(lexeme, numbers=before.numbers[:1], text=before.text))

@@ -89,6 +89,8 @@ def _extreme(phrase: Phrase, subject: Series, _: Op) -> Measured | None:
 
 def _average(phrase: Phrase, subject: Series, op: Op) -> Measured | None:
     kind, window, named = "average", None, False
+    if subject.kind in {"heikin", "engulfing"}:
+        return None
     moving = phrase.find("SERIES", *_AVERAGES)
     if moving is not None:
         lexeme = phrase.lexemes[moving]

@@ -40,7 +40,10 @@ def _mirror_compare(condition: Compare) -> Compare:
         return condition
     right = condition.right
     flipped = _mirror_level(condition.left, right) if isinstance(right, Value) else mirror_series(right)
-    return replace(condition, left=mirror_series(condition.left), op=_FLIP[condition.op], right=flipped)
+    factor = condition.factor
+    if factor is not None and condition.left.kind == "close":
+        factor = replace(factor, number=round(2 - factor.number, 6))  # 5% below is 5% above on the other side
+    return Compare(mirror_series(condition.left), _FLIP[condition.op], flipped, factor)
 
 
 def mirror_series(series: Series) -> Series:

@@ -24,7 +24,7 @@ def read_oscillator(phrase: Phrase, scope: Scope) -> Rule | None:
     lexeme = phrase.lexemes[place] if place is not None else None
     if lexeme is None:
         lexeme = scope.subject
-        if lexeme is None or lexeme.value not in _SUBJECTS or phrase.has("SERIES", "TARGET", "STOP", "TRAIL", "PAIR"):
+        if lexeme is None or lexeme.value not in _SUBJECTS or phrase.has("WORD", "SERIES", "TARGET", "STOP", "TRAIL", "PAIR"):
             return None
         if not phrase.has("COMPARE", "TURN", "LEVEL", "LEVELS", "SIGNAL_LINE"):
             return None
@@ -39,11 +39,23 @@ def read_oscillator(phrase: Phrase, scope: Scope) -> Rule | None:
 
 
 def _condition(phrase: Phrase, subject: Series, lexeme: Lexeme) -> Rule | None:
+    if subject.kind == "engulfing":
+        return _engulfing(phrase, subject, lexeme)
     for reader in (_divergence, _signal_line, _extremes, _two_levels, _level, _measured, _turning):
         found = reader(phrase, subject, lexeme)
         if found is not None:
             return found
     return None
+
+
+def _engulfing(phrase: Phrase, subject: Series, lexeme: Lexeme) -> Rule | None:
+    if lexeme.kind != "SERIES":
+        return None
+    phrase.use("CONFIRM")
+    bearish = lexeme.text.startswith("bearish")
+    stance = Stance.BEAR if bearish else (Stance.BULL if lexeme.text.startswith("bullish") else Stance.BOTH)
+    op = Op.BELOW if bearish else Op.ABOVE
+    return rule(Compare(subject, op, Value("level", 0.0, said=False)), stance, subject.kind)
 
 
 def _pair(phrase: Phrase) -> Rule | None:
@@ -217,7 +229,8 @@ def _turning(phrase: Phrase, subject: Series, lexeme: Lexeme) -> Rule | None:
         assumed = (f"the direction of {CATALOGUE[subject.kind].label} is told by its level {centre:g}",)
     event = verb.kind in {"REVERSAL", "CROSSOVER"}
     op = operator("down" if stance is Stance.BEAR else "up", event)
-    return rule(Compare(subject, op, right), stance, subject.kind, assumed=assumed)
+    vague = int(verb.kind == "CONFIRM")
+    return rule(Compare(subject, op, right), stance, subject.kind, vague=vague, assumed=assumed)
 
 
 def _strength(subject: Series, verb: Lexeme) -> Rule | None:
@@ -231,5 +244,5 @@ def _strength(subject: Series, verb: Lexeme) -> Rule | None:
         level = Value("level", _STRENGTHS[subject.kind], said=False)
         op = Op.ABOVE if subject.kind == "adx" else Op.BELOW
         said = (f"a trend is {CATALOGUE[subject.kind].label} {op} {level.number:g}",)
-        return rule(Compare(subject, op, level), Stance.NEUTRAL, subject.kind, vague=True, assumed=said)
+        return rule(Compare(subject, op, level), Stance.NEUTRAL, subject.kind, vague=1, assumed=said)
     return rule(Compare(line, Op.BELOW if weaker else Op.ABOVE, zero), Stance.NEUTRAL, subject.kind, assumed=assumed)

@@ -10,6 +10,8 @@ from models.providers.offline.lexemes import Lexeme
 _CUTS = frozenset({"COMMA", "JOIN", "OPEN", "CLOSE", "OR", "ENTER", "EXIT", "COMMENT", "DIRECTION", "SELL", "UNLESS"})
 _NOT_CONTENT = _CUTS - {"SELL", "UNLESS"} | {"FILLER", "OF", "BY", "MOVE"}
 _RISK = frozenset({"STOP", "TRAIL", "CHANDELIER", "RR_WORD", "SWING"})
+_AMOUNTS = frozenset({"PERCENT", "ATRX", "RATIO", "RISK_REWARD"})
+_SUBJECTS = frozenset({"SERIES", "PAIR", "VORTEX"})
 _NOUN_BEFORE = frozenset({"from", "the", "of", "above", "below", "beyond", "at"})
 
 
@@ -58,12 +60,12 @@ class Phrase:
             if lexeme.kind in kinds:
                 self.used.add(place)
 
-    def ignored(self) -> list[str]:
-        """The unused content, neighbouring lexemes together."""
+    def ignored(self, silent: frozenset[str]) -> list[str]:
+        """The unused content, neighbouring lexemes together; lexemes of ``silent`` kinds are no content."""
         parts: list[str] = []
         last = -2
         for place, lexeme in enumerate(self.lexemes):
-            if place in self.used or lexeme.kind in _NOT_CONTENT:
+            if place in self.used or lexeme.kind in _NOT_CONTENT or lexeme.kind in silent:
                 continue
             if place == last + 1:
                 parts[-1] += f" {lexeme.text}"
@@ -81,6 +83,7 @@ class _State:
     inside: bool = False
     comment: bool = False
     unless: bool = False
+    ruled: bool = False
     bought: bool = False
     after_comma: bool = False
 
@@ -93,7 +96,8 @@ def split(lexemes: Iterable[Lexeme]) -> list[Phrase]:
 
     def close() -> None:
         if any(lexeme.kind not in _NOT_CONTENT for lexeme in run) and not state.comment:
-            leaving = state.leaving or any(lexeme.kind in _RISK for lexeme in run)
+            kinds = {lexeme.kind for lexeme in run}
+            leaving = state.leaving or bool(kinds & _RISK) or ("TARGET" in kinds and bool(kinds & _AMOUNTS))
             phrases.append(Phrase(tuple(run), leaving, state.direction, state.alternative, state.inside))
             phrases[-1].unread = state.unless
         run.clear()
@@ -102,8 +106,14 @@ def split(lexemes: Iterable[Lexeme]) -> list[Phrase]:
     for lexeme in lexemes:
         if lexeme.kind == "ENTER" and before in _NOUN_BEFORE and lexeme.text.startswith("entr"):
             run.append(Lexeme("FILLER", "", lexeme.text))
+        elif lexeme.kind == "EXIT" and run and run[-1].kind in _SUBJECTS:
+            run.append(Lexeme("FILLER", "", lexeme.text))  # "price exits the squeeze" is no exit of ours
         elif lexeme.kind in _CUTS:
+            risky = any(item.kind in _RISK for item in run)
+            state.ruled = state.ruled or (not risky and not state.leaving and any(i.kind in _SUBJECTS for i in run))
             close()
+            if risky and state.ruled and lexeme.kind == "JOIN" and lexeme.text in {"when", "if", "once"}:
+                state.unless = True
             _turn(state, lexeme)
         elif lexeme.kind == "TARGET" and lexeme.text.startswith("targeting"):
             close()

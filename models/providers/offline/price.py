@@ -5,7 +5,7 @@ from __future__ import annotations
 from models.providers.offline.catalogue import CATALOGUE, series
 from models.providers.offline.lexemes import Lexeme
 from models.providers.offline.phrases import Phrase
-from models.providers.offline.rules import AnyOf, Compare, Condition, Op, Rule, Series, Stance
+from models.providers.offline.rules import AnyOf, Compare, Condition, Op, Rule, Series, Stance, Value
 from models.providers.offline.scope import Scope, rule
 
 _VERBS = ("COMPARE", "BREAK", "TOUCH", "OUTSIDE", "INSIDE", "CROSSOVER", "BREAKOUT", "REVERSION", "REVERSAL", "TURN")
@@ -15,7 +15,7 @@ _PAIRED_LINES = ("vortex_plus", "vortex_minus", "di_plus", "di_minus", "aroon_up
 
 def read_price(phrase: Phrase, scope: Scope) -> Rule | None:
     """The first of: golden cross, two lines, an edge, a channel, a single line."""
-    for reader in (_golden, _two_lines, _edge, _extreme, _channel, _line):
+    for reader in (_golden, _two_lines, _second_period, _edge, _extreme, _channel, _line, _same_line):
         found = reader(phrase, scope)
         if found is not None:
             return found
@@ -39,7 +39,7 @@ def _golden(phrase: Phrase, _: Scope) -> Rule | None:
     stance = {"up": Stance.BULL, "down": Stance.BEAR, "both": Stance.BOTH}[lexeme.value]
     if stance is Stance.BEAR:
         literal = Compare(literal.left, Op.CROSSES_BELOW, literal.right)
-    return rule(literal, stance, "cross", vague=True, assumed=assumed)
+    return rule(literal, stance, "cross", vague=1, assumed=assumed)
 
 
 def _two_lines(phrase: Phrase, _: Scope) -> Rule | None:
@@ -68,6 +68,40 @@ def _two_lines(phrase: Phrase, _: Scope) -> Rule | None:
     if first.numbers and second.numbers and first.numbers[0] > second.numbers[0]:
         left, right = right, left
     return rule(Compare(left, Op.CROSSES_ABOVE, right), Stance.BOTH, "cross")
+
+
+def _second_period(phrase: Phrase, _: Scope) -> Rule | None:
+    """``the 50-day moving average crosses above the 200-day``: the second average goes without its name."""
+    place = phrase.find("SERIES", "sma", "ema", "wma", "hma", "dema")
+    window = phrase.find("PERIOD")
+    verb = phrase.find("COMPARE")
+    if place is None or window is None or verb is None or not place < verb < window or phrase.has("EXTREME", "AVERAGE"):
+        return None
+    line = phrase.lexemes[place]
+    if not line.numbers or phrase.find("SERIES", "close") is not None:
+        return None
+    phrase.used |= {place, window, verb}
+    left, right = series(line.value, *line.numbers), series(line.value, *phrase.lexemes[window].numbers)
+    way = phrase.lexemes[verb].value
+    if way.startswith("either"):
+        return rule(Compare(left, Op.CROSSES_ABOVE, right), Stance.BOTH, "cross")
+    return _literal(left, way.split()[0], "event" in way, right, "cross")
+
+
+def _same_line(phrase: Phrase, scope: Scope) -> Rule | None:
+    """``price crosses below it``, ``short when below``: the line that was spoken of last."""
+    place = phrase.find("COMPARE", "up", "down", "up event", "down event")
+    points_back = any(lexeme.text == "it" for lexeme in phrase.lexemes) or len(phrase.lexemes) == 1
+    about_price = scope.subject is None or scope.subject.value == "close" or phrase.find("SERIES", "close") is not None
+    if place is None or scope.line is None or not points_back or not about_price or phrase.has("NUMBER", "WORD"):
+        return None
+    if phrase.find("SERIES") is not None and phrase.find("SERIES", "close") is None:
+        return None
+    verb = phrase.lexemes[place]
+    phrase.used.add(place)
+    _price(phrase)
+    line = series(scope.line.value, *scope.line.numbers[: len(CATALOGUE[scope.line.value].defaults)])
+    return _literal(series("close"), verb.value.split()[0], "event" in verb.value, line, "price")
 
 
 def _as_series(lexeme: Lexeme, other: Lexeme) -> Series:
@@ -180,7 +214,9 @@ def _channel(phrase: Phrase, scope: Scope) -> Rule | None:
     verb = phrase.take_first(*_VERBS)
     if verb is None:
         verb = scope.compare if phrase.find("SERIES") is None and not phrase.leaving else None
-    if verb is None and not (family == "donchian" and lexeme.kind == "HIGH_LOW") and not phrase.leaving:
+    if verb is None and not phrase.leaving:
+        return None
+    if verb is not None and (verb.text.startswith(("expan", "contract")) or (phrase.leaving and verb.kind == "REVERSAL")):
         return None
     phrase.used.add(place)
     phrase.use("OUTSIDE", "BREAKOUT", "BREAK", "CONFIRM", "TOUCH", "REVERSAL")
@@ -193,7 +229,7 @@ def _channel(phrase: Phrase, scope: Scope) -> Rule | None:
 def _at_channel(upper: Series, lower: Series, verb: Lexeme | None, *, leaving: bool) -> Rule:
     close = series("close")
     kind = verb.kind if verb is not None else ""
-    if kind in {"TOUCH", "REVERSION"} or (leaving and kind in {"", "REVERSAL"}):
+    if kind in {"TOUCH", "REVERSION"} or (leaving and not kind):
         if leaving:
             return rule(_touch(upper, upper=True), Stance.BOTH, "price")
         return rule(_touch(lower, upper=False), Stance.BOTH, "price")
@@ -239,6 +275,13 @@ def _line(phrase: Phrase, scope: Scope) -> Rule | None:
     if lexeme.value in {"sar", "supertrend"} and (verb is None or verb.kind != "COMPARE"):
         return rule(Compare(series("close"), Op.CROSSES_ABOVE, line), Stance.BOTH, "price")
     way = verb.value.split()[0] if verb is not None and verb.kind == "COMPARE" else "either"
+    percent = phrase.find("PERCENT")
+    if percent is not None and way in {"up", "down"} and percent + 1 < len(phrase.lexemes):
+        phrase.used.add(percent)
+        share = phrase.lexemes[percent].numbers[0] / 100 * (1 if way == "up" else -1)
+        op = Op.ABOVE if way == "up" else Op.BELOW
+        stance = Stance.BULL if way == "down" and not phrase.leaving else Stance.BEAR
+        return rule(Compare(series("close"), op, line, Value("factor", 1 + share)), stance, "price")
     if way in {"up", "down"} and verb is not None:
         return _literal(series("close"), way, "event" in verb.value, line, "price")
     if phrase.leaving:

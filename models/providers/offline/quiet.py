@@ -86,7 +86,7 @@ def _measured_width(phrase: Phrase, scope: Scope) -> Rule | None:
     phrase.use("COMPARE", "SQUEEZE", "EXPANSION", "TOUCH")
     family = "squeeze" if measured.compare.op is Op.BELOW else "expansion"
     vague = isinstance(measured.compare.right, Value) and not measured.compare.right.said
-    return rule(measured.compare, Stance.NEUTRAL, family, vague=vague, assumed=measured.assumed)
+    return rule(measured.compare, Stance.NEUTRAL, family, vague=int(vague), assumed=measured.assumed)
 
 
 def _width_direction(phrase: Phrase) -> tuple[str, bool]:
@@ -117,19 +117,19 @@ def _bare_width(phrase: Phrase, subject: Series, place: int, direction: str, *, 
         return None
     phrase.used.add(place)
     phrase.use("SQUEEZE", "EXPANSION", "TREND")
-    return _vague(subject, direction)
+    return _vague(subject, direction, 1)
 
 
-def _vague(subject: Series, direction: str) -> Rule:
+def _vague(subject: Series, direction: str, vague: int) -> Rule:
     if direction == "down":
         rank = Compare(
             series("rank", source=subject), Op.BELOW, Value("percentile", _SQUEEZE_LEVEL, said=False)
         )
         assumed = (f"a squeeze is a width in the lowest {_SQUEEZE_LEVEL:.0f}% of the last 126 bars",)
-        return rule(rank, Stance.NEUTRAL, "squeeze", vague=True, assumed=assumed)
+        return rule(rank, Stance.NEUTRAL, "squeeze", vague=vague, assumed=assumed)
     average = Compare(subject, Op.ABOVE, series("average", source=subject))
     assumed = ("expansion is a band width above its 20-bar average",)
-    return rule(average, Stance.NEUTRAL, "expansion", vague=True, assumed=assumed)
+    return rule(average, Stance.NEUTRAL, "expansion", vague=vague, assumed=assumed)
 
 
 def _threshold(phrase: Phrase, _: Scope) -> Rule | None:
@@ -180,4 +180,5 @@ def _bare(phrase: Phrase, scope: Scope) -> Rule | None:
     if quiet is None and loud is None:
         return None
     phrase.use("SQUEEZE", "EXPANSION")
-    return _vague(series("bb_width", *scope.numbers.get("bollinger", ())), "down" if quiet is not None else "up")
+    direction = "down" if quiet is not None else "up"
+    return _vague(series("bb_width", *scope.numbers.get("bollinger", ())), direction, 2)

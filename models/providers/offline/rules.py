@@ -77,14 +77,15 @@ class Rule:
 
     ``stance`` is the side that ``literal`` speaks for (``BOTH``: the text states both, ``literal`` is the long one),
     ``family`` what the rule is about (``squeeze`` is a quiet
-    period that a breakout may follow some bars later). A ``vague`` rule gives way to an exact one of its family.
+    period that a breakout may follow some bars later). A ``vague`` rule gives way to a
+    less vague one of its family.
     """
 
     literal: Condition
     mirror: Condition
     stance: Stance
     family: str
-    vague: bool = False
+    vague: int = 0
     assumed: tuple[str, ...] = ()
 
 

@@ -21,6 +21,7 @@ class Scope:
     numbers: dict[str, tuple[float, ...]] = field(default_factory=dict)
     subject: Lexeme | None = None
     compare: Lexeme | None = None
+    line: Lexeme | None = None
     reverting: bool = False
 
     def edges(self, family: str, numbers: tuple[float, ...] = ()) -> tuple[Series, Series]:
@@ -64,7 +65,7 @@ def rule(
     stance: Stance,
     family: str,
     *,
-    vague: bool = False,
+    vague: int = 0,
     assumed: tuple[str, ...] = (),
 ) -> Rule:
     """A rule with its mirror worked out."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from models.providers.offline.catalogue import series
+from models.providers.offline.catalogue import CATALOGUE, series
 from models.providers.offline.leaving import STOP_ATR, Leaving, read_leaving
 from models.providers.offline.lexemes import lex
+from models.providers.offline.mirror import mirror
 from models.providers.offline.oscillators import read_oscillator
 from models.providers.offline.phrases import Phrase, split
 from models.providers.offline.price import read_price
@@ -34,7 +35,8 @@ from models.providers.offline.volume import read_volume
 _READERS = (read_quiet, read_volume, read_price, read_oscillator)
 _MEMORY = 5.0
 _HOLD = 20.0
-_NAMES_ONLY = frozenset({"CONFIRM", "BREAKOUT", "SQUEEZE", "DIRECTION"})
+_LINES = frozenset(kind for kind, row in CATALOGUE.items() if row.shape == "line" and row.group == "")
+_NAMES_ONLY = frozenset({"CONFIRM", "REVERSION", "BREAKOUT", "SQUEEZE", "DIRECTION"})
 
 
 @dataclass(slots=True)
@@ -57,9 +59,8 @@ def understand(idea: str) -> Plan:
     entry_missing = any(lexeme.kind == "MISSING" for p in phrases if not p.leaving for lexeme in p.lexemes)
     directions = {phrase.direction for phrase in phrases if phrase.direction}
     rules = _settle(reading.entries)
-    breakout = any(lexeme.kind == "BREAKOUT" for phrase in phrases for lexeme in phrase.lexemes)
-    literal = directions in ({"long"}, {"short"}) and any(not item.vague for item, _ in rules)
-    if not any(item.stance is not Stance.NEUTRAL for item, _ in rules) and breakout and not entry_missing and not literal:
+    breakout = any(lexeme.kind == "BREAKOUT" for p in phrases if not p.leaving for lexeme in p.lexemes)
+    if breakout and rules and not entry_missing and _lacks_event(rules, directions):
         rules.append((_breakout(scope, rules), ""))
     long, short = _directions(rules, directions, reading)
     ignored = _ignored(phrases, text.truncated)
@@ -73,10 +74,13 @@ def understand(idea: str) -> Plan:
     if entry_missing and not any(item.stance is not Stance.NEUTRAL for item, _ in rules):
         why = _why_not([], missing, entry_missing=True)
         return Plan(Coverage.NONE, ignored=ignored, missing_data=missing, why_not=why)
+    if _contradicts(long) or _contradicts(short):
+        why = "The entry conditions as read exclude each other."
+        return Plan(Coverage.NONE, ignored=ignored, missing_data=missing, why_not=why)
     scope.reverting = _reverts(long, short)
-    _read_exits(phrases, scope, reading)
+    _read_exits(phrases, scope, reading, both=bool(long and short))
     ignored = _ignored(phrases, text.truncated)
-    exits = _exits(reading, bool(long), bool(short))
+    exits = _exits(reading, long, short)
     assumed = [line for item, _ in rules for line in item.assumed] + reading.assumed + reading.leaving.assumed
     assumed += [line for item in reading.exits for line in item.assumed]
     if any(lexeme.kind.startswith("PERIOD") and "period" not in lexeme.text for lexeme in lexemes):
@@ -86,7 +90,7 @@ def understand(idea: str) -> Plan:
 
 
 def _read_entries(phrases: list[Phrase], scope: Scope, reading: _Reading) -> None:
-    scope.subject = scope.compare = None
+    scope.subject = scope.compare = scope.line = None
     for phrase in phrases:
         if phrase.leaving or phrase.unread:
             continue
@@ -114,6 +118,8 @@ def _read(phrase: Phrase, scope: Scope) -> list[Rule]:
 def _remember(phrase: Phrase, scope: Scope) -> None:
     subject = next((lexeme for lexeme in phrase.lexemes if lexeme.kind == "SERIES"), None)
     scope.subject = subject or scope.subject
+    lines = (lexeme for lexeme in phrase.lexemes if lexeme.kind == "SERIES" and lexeme.value in _LINES)
+    scope.line = next(lines, scope.line)
 
 
 def _either(last: Rule, item: Rule) -> Rule:
@@ -140,10 +146,29 @@ def _settle(entries: list[tuple[Rule, str]]) -> list[tuple[Rule, str]]:
         if again is not None:
             kept[again] = (item, direction)
             continue
+        vaguer = next(
+            (place for place, (other, _) in enumerate(kept) if other.family == item.family and other.vague > item.vague > 0),
+            None,
+        )
+        if vaguer is not None:
+            kept[vaguer] = (item, direction)
+            continue
         twice_vague = item.vague and any(other.family == item.family for other, _ in kept)
         if not repeated and not twice_vague and not (item.vague and item.family in exact):
             kept.append((item, direction))
     return kept
+
+
+def _lacks_event(rules: list[tuple[Rule, str]], directions: set[str]) -> bool:
+    """Whether nothing in the rules happens on a bar, and the text does not say long or short of a bare state."""
+    directional = [item for item, _ in rules if item.stance is not Stance.NEUTRAL]
+    if not directional:
+        return directions not in ({"long"}, {"short"}) or all(item.vague for item, _ in rules)
+    crossings = {Op.CROSSES, Op.CROSSES_ABOVE, Op.CROSSES_BELOW}
+    return not any(
+        item.family in {"price", "cross"} or (isinstance(item.literal, Compare) and item.literal.op in crossings)
+        for item in directional
+    )
 
 
 def _same(item: Rule, other: Rule) -> bool:
@@ -245,6 +270,19 @@ def _conjoin(rules: list[tuple[Rule, str]], conditions: list[Condition], reading
     return tuple(dict.fromkeys(out))
 
 
+def _contradicts(conditions: tuple[Condition, ...]) -> bool:
+    """Whether one series would have to be below a level and above a higher one on the same bar."""
+    floors: dict[Series, float] = {}
+    ceilings: dict[Series, float] = {}
+    for item in conditions:
+        if isinstance(item, Compare) and isinstance(item.right, Value):
+            if item.op in {Op.ABOVE, Op.CROSSES_ABOVE}:
+                floors[item.left] = max(item.right.number, floors.get(item.left, item.right.number))
+            elif item.op in {Op.BELOW, Op.CROSSES_BELOW}:
+                ceilings[item.left] = min(item.right.number, ceilings.get(item.left, item.right.number))
+    return any(line in ceilings and ceilings[line] <= floor for line, floor in floors.items())
+
+
 def _reverts(long: tuple[Condition, ...], short: tuple[Condition, ...]) -> bool:
     """Whether the entry bets on a return: long at a lower edge, or short at an upper one."""
     for conditions, op, suffix in ((long, Op.BELOW, "_lower"), (short, Op.ABOVE, "_upper")):
@@ -254,27 +292,57 @@ def _reverts(long: tuple[Condition, ...], short: tuple[Condition, ...]) -> bool:
     return False
 
 
-def _read_exits(phrases: list[Phrase], scope: Scope, reading: _Reading) -> None:
-    scope.subject = scope.compare = None
+def _read_exits(phrases: list[Phrase], scope: Scope, reading: _Reading, *, both: bool) -> None:
+    scope.subject = scope.compare = scope.line = None
     follows = False
     for phrase in phrases:
         if not phrase.leaving or phrase.unread:
             follows = False
+            _remember(phrase, scope)
             continue
         condition = read_leaving(phrase, scope, reading.leaving)
         if condition is not None:
             reading.exits.append(condition)
         before = set(phrase.used)
+        if _is_stop(phrase):
+            continue
         for item in _read(phrase, scope):
-            if item.family == "volume" and follows:
+            if item.family == "volume" and (follows or not any(lexeme.kind == "COMPARE" for lexeme in phrase.lexemes)):
                 phrase.used = before
                 continue
-            reading.exits.append(item)
+            _add_exit(reading.exits, item, alternative=phrase.alternative, both=both)
         follows = True
         _remember(phrase, scope)
 
 
-def _exits(reading: _Reading, long: bool, short: bool) -> Exits:
+def _is_stop(phrase: Phrase) -> bool:
+    """Whether the phrase only speaks of a stop: an indicator in it measures the stop and is no exit of its own."""
+    if not any(lexeme.kind in {"STOP", "TRAIL"} for lexeme in phrase.lexemes):
+        return False
+    return not any(
+        lexeme.kind in {"EDGE", "ANY_EDGE"} or lexeme.value in {"sar", "supertrend"} for lexeme in phrase.lexemes
+    )
+
+
+def _add_exit(exits: list[Rule], item: Rule, *, alternative: bool, both: bool) -> None:
+    """``below 70 or above 30`` for a strategy of both sides: the first ends the long, the second the short."""
+    last = exits[-1] if exits else None
+    opposed = last is not None and {last.stance, item.stance} == {Stance.BULL, Stance.BEAR}
+    if alternative and both and opposed and last is not None and last.family == item.family:
+        exits[-1] = Rule(last.literal, item.literal, last.stance, last.family, 0, last.assumed + item.assumed)
+        return
+    exits.append(item)
+
+
+def _opposite_event(conditions: tuple[Condition, ...]) -> Condition | None:
+    """The entry's crossing the other way round, for a strategy that trades one side only."""
+    events = {Op.CROSSES_ABOVE, Op.CROSSES_BELOW}
+    found = (item for item in conditions if isinstance(item, Compare) and item.op in events)
+    event = next(found, None)
+    return mirror(event) if event is not None else None
+
+
+def _exits(reading: _Reading, long: tuple[Condition, ...], short: tuple[Condition, ...]) -> Exits:
     leaving = reading.leaving
     exact = {item.family for item in reading.exits if not item.vague}
     rules = [item for item in reading.exits if not (item.vague and item.family in exact)]
@@ -289,6 +357,8 @@ def _exits(reading: _Reading, long: bool, short: bool) -> Exits:
             leaving.trail.kind, replace(leaving.trail.amount, name=leaving.trail.amount.name.replace("trail", "stop")),
             leaving.trail.period,
         )
+    extra: tuple[Condition, ...] = ()
+    named_opposite = leaving.opposite_entry
     if not rules and not leaving.complete:
         if long and short:
             leaving.opposite_entry = True
@@ -298,13 +368,19 @@ def _exits(reading: _Reading, long: bool, short: bool) -> Exits:
             leaving.assumed.append(f"the text names no exit: the position is closed after {_HOLD:g} bars")
     elif leaving.opposite_entry and not (long and short):
         leaving.opposite_entry = False
+        event = _opposite_event(long or short)
+        if event is not None:
+            extra = (event,)
+    if leaving.opposite_entry is False and named_opposite and not extra and not (long and short) and not rules:
         leaving.bars = Value("max_bars", _HOLD, said=False)
         leaving.assumed.append(f"there is no opposite entry: the position is closed after {_HOLD:g} bars")
-    both = long and short
+    both = bool(long and short)
     long_exits = [_exit_side(item, for_long=True, both=both) for item in rules] if long else []
     short_exits = [_exit_side(item, for_long=False, both=both) for item in rules] if short else []
     return replace(
-        leaving.exits(), long=tuple(dict.fromkeys(long_exits)), short=tuple(dict.fromkeys(short_exits))
+        leaving.exits(),
+        long=tuple(dict.fromkeys([*long_exits, *(extra if long else ())])),
+        short=tuple(dict.fromkeys([*short_exits, *(extra if short else ())])),
     )
 
 
@@ -344,8 +420,9 @@ def _ignored(phrases: list[Phrase], truncated: bool) -> tuple[str, ...]:
 
 
 def _content(phrase: Phrase) -> list[str]:
-    phrase.use(*_NAMES_ONLY)
-    return phrase.ignored()
+    if phrase.unread:
+        return [" ".join(lexeme.text for lexeme in phrase.lexemes)]
+    return phrase.ignored(frozenset() if phrase.leaving else _NAMES_ONLY)
 
 
 def _why_not(rules: list[tuple[Rule, str]], missing: tuple[str, ...], *, entry_missing: bool) -> str:

@@ -110,7 +110,7 @@ SERIES: tuple[Row, ...] = (
     ("SERIES", "tenkan", r"tenkan(?: sen)?"),
     ("PAIR", "cloud", r"ichimoku(?: (?:cloud|kumo))?|kumo|senkou span(?: [ab])?"),
     ("SERIES", "heikin", r"he?iken? ashi(?: candles?(?:ticks?)?| closes?)?|heikin(?: ashi)? candles?"),
-    ("SERIES", "engulfing", r"engulfing(?: candles?(?:ticks?)?| patterns?)?"),
+    ("SERIES", "engulfing", r"(?:bullish |bearish )?engulfing(?: candles?(?:ticks?)?| patterns?)?"),
     ("SERIES", "percent_b", r"(?:bollinger )?%b|percent b"),
     ("SERIES", "bb_width", rf"{_BB} ?(?:band)? ?widths?|bandwidth|bbw(?:idth)?|band widths?"),
     ("SERIES", "kc_width", rf"{_KC} widths?|channel width"),
@@ -141,7 +141,7 @@ SERIES: tuple[Row, ...] = (
     ("VOLUME_HIGH", "", r"(?:above average|high|strong|heavy|elevated) (?:relative |trading )?volumes?(?! node)(?: days?| spikes?)?"),
     ("VOLUME_LOW", "", r"(?:below average|low|light|reduced) (?:relative |trading )?volumes?|volume dry ups?"),
     ("SERIES", "volume", r"(?:normalized |trading |relative |candle |tick )?volumes?"),
-    ("SERIES", "close", r"(?:the )?(?:closing |stock |asset |market )?prices?(?: action)?|(?:the )?close(?= (?:is|above|below|outside|crosses))"),
+    ("SERIES", "close", r"(?:the )?(?:closing |stock |asset |market )?prices?(?: action)?|(?:the )?close(?= (?:is|above|below|outside|cross|break|touch|fall|rise|drop|reach|move|exceed))"),
 )
 
 COMPARISONS: tuple[Row, ...] = (
@@ -154,8 +154,8 @@ COMPARISONS: tuple[Row, ...] = (
         r"(?:cross(?:es|ing|overs?)?|breaks?|breakouts?|closes?|moves|re?versal|breach(?:es)?|spikes?)?(?: back| out)?"
         r" ?(?:above ?/ ?below|above or below|below or above|above and below|below ?/ ?above)",
     ),
-    ("TURN", "up", r"(?:flips?|turns?|turning|goes|crosses) (?:from negative )?(?:to |into )?positive"),
-    ("TURN", "down", r"(?:flips?|turns?|turning|goes|crosses) (?:from positive )?(?:to |into )?negative"),
+    ("TURN", "up", r"(?:flips?|turns?|turning|goes|crosses|is|becomes) (?:from negative )?(?:to |into )?(?:positive|bullish|green)"),
+    ("TURN", "down", r"(?:flips?|turns?|turning|goes|crosses|is|becomes) (?:from positive )?(?:to |into )?(?:negative|bearish|red)"),
     (
         "COMPARE",
         "up event",
@@ -210,7 +210,7 @@ COMPARISONS: tuple[Row, ...] = (
     ("EXTREME", "high", r"highs?(?= |$|[,.;)])"),
     ("DECILE", "", r"lowest (?:decile|quintile|quartile)"),
     ("PERCENTILE_WORD", "", r"(?:historical |rolling ){0,4}(?:volatility )?percentiles?(?: (?:rank|filter|threshold|thresholds))?"),
-    ("AVERAGE", "", r"(?:historical |rolling |recent )?(?:average|averages|mean|norm)(?: width| level| volume)?|baseline"),
+    ("AVERAGE", "", r"(?:historical |rolling |recent )?(?:average|averages|mean(?! reversion)|norm)(?: width| level| volume)?|baseline"),
     ("MEDIAN", "", r"(?:historical |rolling )?median(?: width| volatility)?"),
     ("DIVERGENCE", "up", r"(?:bullish|positive) (?:rsi |macd )?divergences?|diverges? (?:bullishly|positively)|hidden buying"),
     ("DIVERGENCE", "down", r"(?:bearish|negative) (?:rsi |macd )?divergences?|diverges? (?:bearishly|negatively)"),
@@ -221,7 +221,7 @@ STATES: tuple[Row, ...] = (
     (
         "SQUEEZE",
         "",
-        r"(?:volatility |range )?(?:squeezes?|contractions?|compressions?|compressed|contract(?:s|ing|ed)?|narrow(?:s|ing)?|converg(?:ing|e|es)|consolidations?"
+        r"(?:ttm |volatility |range )?(?:squeezes?|contractions?|compressions?|compressed|contract(?:s|ing|ed)?|narrow(?:s|ing)?|converg(?:ing|e|es)|consolidations?"
         r"|tighten(?:s|ing)?|consolidat(?:es|ing))(?: (?:zones?|patterns?|periods?|phases?|ranges?))?|low (?:historical )?volatility(?: (?:periods?|phases?|conditions?))?|volatility (?:lows?|minima)",
     ),
     ("EXPANSION", "", r"(?:volatility (?:expansions?|expands?|spikes?|surges?|bursts?)|expansions?|expand(?:s|ing)?|widen(?:s|ing)?)"),

@@ -19,7 +19,7 @@ def read_volume(phrase: Phrase, scope: Scope) -> Rule | None:
     place = phrase.find("SERIES", "volume", "volume_average", "volume_roc")
     if place is None:
         inherited = scope.subject
-        if inherited is None or not inherited.value.startswith("volume") or inherited.value == "volume_macd":
+        if phrase.has("WORD") or inherited is None or not inherited.value.startswith("volume") or inherited.value == "volume_macd":
             return None
         if not phrase.has("AVERAGE", "MEDIAN", "TIMES", "PERCENT") or phrase.has("SERIES", "TARGET", "STOP"):
             moving = phrase.find("SERIES", "sma", "ema", "volume_average")
@@ -85,7 +85,7 @@ def _loose(phrase: Phrase, kind: str) -> Rule | None:
         subject = _subject(kind, ())
         zero = Value("level", 0.0, said=False)
         assumed = ("rising volume is a rate of change over 3 bars above 0",)
-        return rule(Compare(subject, Op.ABOVE, zero), Stance.NEUTRAL, "volume", vague=True, assumed=assumed)
+        return rule(Compare(subject, Op.ABOVE, zero), Stance.NEUTRAL, "volume", vague=1, assumed=assumed)
     falling = phrase.take("TREND", "down")
     if falling is not None:
         return _against_average(False, "declining volume")
@@ -96,7 +96,7 @@ def _loose(phrase: Phrase, kind: str) -> Rule | None:
         factor = Value("factor", _SPIKE, said=False)
         assumed = (f"a volume spike is {_SPIKE} times the 20-bar average volume",)
         condition = Compare(series("volume"), Op.ABOVE, average, factor)
-        return rule(condition, Stance.NEUTRAL, "volume", vague=True, assumed=assumed)
+        return rule(condition, Stance.NEUTRAL, "volume", vague=1, assumed=assumed)
     if phrase.take("TREND", "up") or phrase.take("CONFIRM"):
         return _against_average(True, "confirming volume")
     return None
@@ -107,4 +107,4 @@ def _against_average(high: bool, said: str) -> Rule:
     side = "above" if high else "below"
     assumed = (f"{said} is volume {side} its 20-bar average",)
     condition = Compare(series("volume"), Op.ABOVE if high else Op.BELOW, average)
-    return rule(condition, Stance.NEUTRAL, "volume", vague=True, assumed=assumed)
+    return rule(condition, Stance.NEUTRAL, "volume", vague=1, assumed=assumed)
