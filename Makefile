@@ -40,7 +40,6 @@ build: setup
 	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 setup: python $(READY)
-	@$(BIN)/python -m rbi env create --env venv >/dev/null
 
 python:
 	@if [ -z "$(VERSION)" ]; then \
@@ -55,6 +54,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "setting up $(VENV) (once, about a minute)"
 	@rm -rf "$(VENV)" && "$(PYTHON)" -m venv "$(VENV)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m rbi env create --env venv >/dev/null
 	@touch $(READY)
 
 clean:

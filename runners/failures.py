@@ -114,6 +114,12 @@ _RULES = (
         bases=_names("AssertionError ValueError TypeError"),
     ),
     _Rule(FailureKind.DATA, _BARS, bases=_names("BundledDataError FileNotFoundError")),
+    _Rule(
+        FailureKind.DATA,
+        f"Do not call Backtest: define the class and let the runner run it. {_BARS}",
+        module=_ENGINE,
+        message="must be a pandas.DataFrame",
+    ),
     _Rule(FailureKind.DATA, _BARS, module="backtesting._util", bases=_names("KeyError AttributeError")),
     _Rule(FailureKind.DATA, _BARS, module="pandas", bases=_names("KeyError")),
     _Rule(

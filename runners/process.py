@@ -100,7 +100,12 @@ def run_process(job: Job, interruption: Interruption) -> Ending:
     started or a process cannot be killed.
     """
     with ExitStack() as stack:
-        return _Run(job, interruption, stack).watch()
+        run = _Run(job, interruption, stack)
+        try:
+            return run.watch()
+        except BaseException:
+            run.abandon()  # an exception in this thread (a KeyboardInterrupt) is no reason to leave it running
+            raise
 
 
 def clean_environment(python: Path, home: Path) -> dict[str, str]:
@@ -213,6 +218,12 @@ class _Run:
             stderr=self._err.captured(),
             elapsed_s=time.monotonic() - self._began,
         )
+
+    def abandon(self) -> None:
+        """Kill everything, without asking how it ended."""
+        self._control.close()
+        self._sweep(self._report_lines().get("started"))
+        self._process.wait()
 
     def _pump(self, until: str, deadline: float, *, stopping: bool = False) -> Stop | None:
         """Read what comes until the pipe ``until`` ends, or there is a reason to stop."""

@@ -37,7 +37,15 @@ def test_every_command_and_flag_in_it_exists() -> None:
     from rbi.config import SETTINGS
 
     shown = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT))
-    known = {s.flag for s in SETTINGS} | {"--json", "--code", "--log", "--stats", "--help", "--batch", "--config"}
+    known = {s.flag for s in SETTINGS} | {
+        "--json",
+        "--code",
+        "--log",
+        "--stats",
+        "--help",
+        "--batch",
+        "--config",
+    }
     assert shown - known == set()
 
 

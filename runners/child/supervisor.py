@@ -49,8 +49,8 @@ def main():
     if stopped:
         family.kill_harness()
     strays = family.end_strays(0 if stopped else SELF_ENDING_S)
-    report(plan, {"exit": family.exit_code, "strays": strays, "max_rss": family.max_rss})
-    if stopped:  # rbi may be gone: then nobody else removes the work folder
+    heard = report(plan, {"exit": family.exit_code, "strays": strays, "max_rss": family.max_rss})
+    if stopped or not heard:  # rbi may be gone: then nobody else removes the work folder
         import shutil
 
         shutil.rmtree(os.getcwd(), ignore_errors=True)
@@ -122,11 +122,12 @@ def let_go(plan):
 
 
 def report(plan, line):
-    """One line to rbi."""
+    """One line to rbi. Returns whether rbi is still there to hear it."""
     try:
         os.write(plan["report"], json.dumps(line).encode() + b"\n")
     except BrokenPipeError:
-        return  # rbi is gone; what is left to do here is the same
+        return False
+    return True
 
 
 class Family:

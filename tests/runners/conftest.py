@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from runners.backtest_runner import BacktestRunner
 from runners.base import BarsFile, RunRequest, RunResult
@@ -120,4 +121,6 @@ def strategy_doing() -> Callable[..., str]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    settings.register_profile("unhurried", deadline=None)  # the machine may be busy
+    settings.load_profile("unhurried")
     config.addinivalue_line("markers", "network: needs a package index (or uv's cache of it), and a minute")

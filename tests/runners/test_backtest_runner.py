@@ -255,6 +255,28 @@ def test_interrupting_ends_running_and_waiting_runs_and_refuses_new_ones(
     assert list(scratch.iterdir()) == []
 
 
+class Impatient(Exception):
+    """Raised into a run by a signal handler, as KeyboardInterrupt is."""
+
+
+def test_an_exception_in_the_waiting_thread_kills_the_run_too(
+    runner: BacktestRunner, bars: BarsFile, strategy_doing: Callable[..., str], scratch: Path
+) -> None:
+    def give_up(*_: object) -> None:
+        raise Impatient
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1)
+        with pytest.raises(Impatient):
+            runner.run(RunRequest(strategy_doing("time.sleep(1000)"), bars))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    wait_until(lambda: list(scratch.iterdir()) == [])
+    wait_until(lambda: with_mark("supervisor.py", str(scratch)) == [])
+
+
 def test_many_runs_leave_no_descriptor_open(
     runner: BacktestRunner, bars: BarsFile, strategy_doing: Callable[..., str]
 ) -> None:

@@ -79,6 +79,11 @@ def test_a_strategy_that_trades_ends_with_numbers(run: Run, sma_cross: str) -> N
         ("class Mute(Exception):\n    def __str__(self): raise self\nraise Mute", FailureKind.ERROR, 3),
         ("open('/no/such/prices.csv')", FailureKind.DATA, 1),
         ("from backtesting.test import GOOG\nprint(len(GOOG))", FailureKind.DATA, 2),
+        (
+            "import backtesting as b\nfrom backtesting.test import GOOG\nb.Backtest(GOOG, b.Strategy)",
+            FailureKind.DATA,
+            3,
+        ),
     ],
 )
 def test_a_module_that_cannot_be_used_is_named_with_its_line(

@@ -188,11 +188,9 @@ def _oscillators() -> dict[str, Row]:
         "vortex_plus": Row("VI+", "vortex_plus", HLC, _period(14), "vortex", shape="line"),
         "vortex_minus": Row("VI-", "vortex_minus", HLC, _period(14), "vortex", shape="line"),
         "di_plus": Row("+DI", "directional_plus", HLC, _period(14), "di", shape="line"),
-        "di_minus": Row("-DI", "directional_minus", HLC, _period(14), "di", "di_plus", shape="line"),
+        "di_minus": Row("-DI", "directional_minus", HLC, _period(14), "di", shape="line"),
         "aroon_up": Row("Aroon up", "aroon_up", ("High",), _period(25), "aroon", shape="line"),
-        "aroon_down": Row(
-            "Aroon down", "aroon_down", ("Low",), _period(25), "aroon", "aroon_up", shape="line"
-        ),
+        "aroon_down": Row("Aroon down", "aroon_down", ("Low",), _period(25), "aroon", shape="line"),
     }
 
 

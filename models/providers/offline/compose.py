@@ -45,7 +45,9 @@ def compose(plan: Plan, idea: str) -> str:
     body = _class(plan, names, init, methods)
     functions = _functions(body)
     pandas = "import pandas as pd\n" if any("pd." in function for function in functions) else ""
-    header = f"# Idea: {printable(idea, 100)}\n\nimport numpy as np\n{pandas}from backtesting import Strategy\n"
+    header = (
+        f"# Idea: {printable(idea, 100)}\n\nimport numpy as np\n{pandas}from backtesting import Strategy\n"
+    )
     alias = "\nLine = np.ndarray  # one value a bar\n"
     return "\n\n".join([header + alias, *functions, body])
 
@@ -65,7 +67,9 @@ def _library() -> dict[str, tuple[str, frozenset[str]]]:
 
 def _functions(body: str) -> list[str]:
     library = _library()
-    wanted = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name) and node.id in library}
+    wanted = {
+        node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name) and node.id in library
+    }
     while more := {name for wants in wanted for name in library[wants][1]} - wanted:
         wanted |= more
     return [source + "\n" for name, (source, _) in library.items() if name in wanted]
@@ -142,7 +146,9 @@ def _risk_lines(plan: Plan, names: Names) -> list[str]:
         bars = names.parameter("chandelier_bars", number=_CHANDELIER_BARS)
         lines.append(f"self.chandelier_high = self.I(highest, self.data.High, self.{bars})")
         lines.append(f"self.chandelier_low = self.I(lowest, self.data.Low, self.{bars})")
-        lines.append(f"self.chandelier_range = self.I(atr, self.data.High, self.data.Low, self.data.Close, self.{bars})")
+        lines.append(
+            f"self.chandelier_range = self.I(atr, self.data.High, self.data.Low, self.data.Close, self.{bars})"
+        )
     return lines
 
 
@@ -297,7 +303,8 @@ def _stop_expression(plan: Plan, side: str, names: Names) -> str | None:
     if exits.trail is not None:
         return f"price {sign} {_reach(exits.trail, names)}"
     if exits.chandelier is not None:
-        return _chandelier(exits.chandelier, side, names)
+        factor = f"self.{names.parameter(exits.chandelier.name, number=exits.chandelier.number)}"
+        return f"price {sign} {factor} * self.chandelier_range[-1]"
     return None
 
 
@@ -324,7 +331,12 @@ def _chandelier(multiple: Value, side: str, names: Names) -> str:
 
 def _follow(plan: Plan, names: Names) -> list[str]:
     exits = plan.exits
-    lines = ["", "    def follow_price(self):", "        price = self.data.Close[-1]", "        for trade in self.trades:"]
+    lines = [
+        "",
+        "    def follow_price(self):",
+        "        price = self.data.Close[-1]",
+        "        for trade in self.trades:",
+    ]
     for side in ("long", "short"):
         sign = "-" if side == "long" else "+"
         if exits.trail is not None:
@@ -333,11 +345,18 @@ def _follow(plan: Plan, names: Names) -> list[str]:
             stop = _chandelier(exits.chandelier, side, names)
         else:
             return []
-        lines += [f"            {'if' if side == 'long' else 'elif'} trade.is_{side}:", f"                stop = {stop}"]
+        lines += [
+            f"            {'if' if side == 'long' else 'elif'} trade.is_{side}:",
+            f"                stop = {stop}",
+        ]
         if side == "long":
-            lines += ["                if stop > (trade.sl or 0):", "                    trade.sl = stop"]
+            lines += [
+                "                if (trade.sl or 0) < stop < price:",
+                "                    trade.sl = stop",
+            ]
         else:
-            lines += ["                if 0 < stop < (trade.sl or np.inf):", "                    trade.sl = stop"]
-    if "price" not in "".join(lines[4:]):
-        lines.remove("        price = self.data.Close[-1]")
+            lines += [
+                "                if price < stop < (trade.sl or np.inf):",
+                "                    trade.sl = stop",
+            ]
     return lines

@@ -5,12 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from models.providers.offline.catalogue import CATALOGUE, DERIVED
-from models.providers.offline.rules import AnyOf, Compare, Condition, Distance, Exits, Plan, Recent, Series, StopKind, Value
+from models.providers.offline.rules import (
+    AnyOf,
+    Condition,
+    Distance,
+    Exits,
+    Plan,
+    Recent,
+    Series,
+    StopKind,
+    Value,
+)
 
 _EXACT = {"lowest": "the lowest of the {} bars before", "highest": "the highest of the {} bars before"}
 _WORDS = {
-    "sma": "Sma", "ema": "Ema", "dc": "Channel", "bb": "Bollinger", "kc": "Keltner", "cloud": "Ichimoku",
-    "sar": "ParabolicSar", "rsi": "Rsi", "stoch": "StochasticRsi", "force": "ForceIndex",
+    "sma": "Sma",
+    "ema": "Ema",
+    "dc": "Channel",
+    "bb": "Bollinger",
+    "kc": "Keltner",
+    "cloud": "Ichimoku",
+    "sar": "ParabolicSar",
+    "rsi": "Rsi",
+    "stoch": "StochasticRsi",
+    "force": "ForceIndex",
 }
 
 
@@ -36,8 +54,14 @@ def condition_in_words(condition: Condition) -> str:
     if isinstance(condition, AnyOf):
         return " or ".join(condition_in_words(part) for part in condition.conditions)
     if isinstance(condition, Recent):
-        return f"{condition_in_words(condition.condition)} within the last {number(condition.bars.number)} bars"
-    right = number(condition.right.number) if isinstance(condition.right, Value) else series_in_words(condition.right)
+        return (
+            f"{condition_in_words(condition.condition)} within the last {number(condition.bars.number)} bars"
+        )
+    right = (
+        number(condition.right.number)
+        if isinstance(condition.right, Value)
+        else series_in_words(condition.right)
+    )
     factor = f"{number(condition.factor.number)} x " if condition.factor is not None else ""
     if condition.left.kind == "squeeze":
         return f"{CATALOGUE['squeeze'].label} ({', '.join(number(v.number) for v in condition.left.values)})"
@@ -71,7 +95,9 @@ def risk_in_words(exits: Exits) -> list[str]:
         if distance is not None:
             lines.append(f"{name}: {_distance(distance)}")
     if exits.chandelier is not None:
-        lines.append(f"Trailing stop: highest high of 22 bars less {number(exits.chandelier.number)} x ATR (22)")
+        lines.append(
+            f"Trailing stop: highest high of 22 bars less {number(exits.chandelier.number)} x ATR (22)"
+        )
     return lines
 
 

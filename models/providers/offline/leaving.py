@@ -34,7 +34,9 @@ class Leaving:
 
     def exits(self) -> Exits:
         """The ways out as a value, without conditions."""
-        return Exits((), (), self.stop, self.target, self.trail, self.chandelier, self.bars, self.opposite_entry)
+        return Exits(
+            (), (), self.stop, self.target, self.trail, self.chandelier, self.bars, self.opposite_entry
+        )
 
 
 def read_leaving(phrase: Phrase, scope: Scope, leaving: Leaving) -> Rule | None:
@@ -43,7 +45,9 @@ def read_leaving(phrase: Phrase, scope: Scope, leaving: Leaving) -> Rule | None:
     _opposite(phrase, leaving)
     if phrase.take("CHANDELIER") is not None:
         multiple = phrase.take("ATRX")
-        leaving.chandelier = Value("chandelier_atr", multiple.numbers[0] if multiple else 3.0, multiple is not None)
+        leaving.chandelier = Value(
+            "chandelier_atr", multiple.numbers[0] if multiple else 3.0, multiple is not None
+        )
         leaving.assumed.append("a chandelier exit hangs from the highest high of 22 bars")
         phrase.use("TRAIL", "STOP")
         return None
@@ -117,7 +121,9 @@ def _trailing(phrase: Phrase, scope: Scope, leaving: Leaving) -> Rule | None:
     place = phrase.find("TRAIL")
     trail = phrase.lexemes[place].text if place is not None else ""
     distance = _distance(phrase, "trail", TRAIL_ATR, leaving)
-    others = phrase.has("SERIES", "EDGE", "ANY_EDGE", "WORD", "AVERAGE", "EXPANSION", "SQUEEZE", "MISSING", "TIMES", "SWING")
+    others = phrase.has(
+        "SERIES", "EDGE", "ANY_EDGE", "WORD", "AVERAGE", "EXPANSION", "SQUEEZE", "MISSING", "TIMES", "SWING"
+    )
     if distance is None and "atr" in trail:
         leaving.assumed.append(f"the trailing stop is {TRAIL_ATR:g} x ATR away")
         distance = Distance(StopKind.ATR, Value("trail_atr", TRAIL_ATR, said=False), _atr_period(None))
@@ -160,7 +166,12 @@ def _stop(phrase: Phrase, leaving: Leaving) -> None:
         leaving.stop = Distance(StopKind.SWING, bars)
         return
     distance = _distance(phrase, "stop", STOP_ATR, leaving)
-    if distance is None and phrase.alternative and leaving.last is not None and not phrase.has("WORD", "SERIES"):
+    if (
+        distance is None
+        and phrase.alternative
+        and leaving.last is not None
+        and not phrase.has("WORD", "SERIES")
+    ):
         distance = _renamed(leaving.last, "stop")
     if distance is not None:
         phrase.use("STOP", "TARGET", "COMPARE", "MOVE")
@@ -185,7 +196,9 @@ def _move(phrase: Phrase, leaving: Leaving) -> None:
     if leaving.stop is None:
         leaving.stop = _renamed(distance, "stop")
         said = "a move" if word is not None else "an exit"
-        leaving.assumed.append(f"{said} of some ATR from the entry ends the trade either way: target and stop")
+        leaving.assumed.append(
+            f"{said} of some ATR from the entry ends the trade either way: target and stop"
+        )
 
 
 def _renamed(distance: Distance, name: str) -> Distance:

@@ -110,7 +110,12 @@ def _attach(lexemes: list[Lexeme]) -> tuple[Lexeme, ...]:
             deviations = before.numbers if before.kind == "SIGMA" else ()
             numbers = (20.0, *deviations) if deviations else before.numbers
             lexeme = replace(lexeme, numbers=numbers, text=f"{before.text} {lexeme.text}")
-        elif out and out[-1].kind == "NUMBER" and lexeme.value in _AVERAGES and 1 < out[-1].numbers[0] <= LONGEST_PERIOD:
+        elif (
+            out
+            and out[-1].kind == "NUMBER"
+            and lexeme.value in _AVERAGES
+            and 1 < out[-1].numbers[0] <= LONGEST_PERIOD
+        ):
             before = out.pop()
             lexeme = replace(lexeme, numbers=before.numbers, text=f"{before.text} {lexeme.text}")
         elif out and out[-1].kind == "PERIODS":
@@ -138,4 +143,8 @@ def _fits(before: Lexeme, lexeme: Lexeme) -> bool:
     if before.kind == "SIGMA":
         return lexeme.kind == "PAIR" or lexeme.value.startswith("bb_")
     defaults = CATALOGUE[lexeme.value].defaults if lexeme.value in CATALOGUE else ()
-    return not (lexeme.value in CATALOGUE and lexeme.value != "volume" and (not defaults or defaults[0][0] in _NO_PERIOD))
+    return not (
+        lexeme.value in CATALOGUE
+        and lexeme.value != "volume"
+        and (not defaults or defaults[0][0] in _NO_PERIOD)
+    )

@@ -141,9 +141,7 @@ def _atr_multiple(phrase: Phrase, subject: Series, op: Op) -> Measured | None:
     width = Series("bb_range", subject.values) if subject.kind == "bb_width" else subject
     period = multiple.numbers[1:2]
     assumed = () if period else ("the ATR is taken over 14 bars",)
-    return Measured(
-        Compare(width, op, series("atr", *period), Value("factor", multiple.numbers[0])), assumed
-    )
+    return Measured(Compare(width, op, series("atr", *period), Value("factor", multiple.numbers[0])), assumed)
 
 
 def _number(phrase: Phrase, subject: Series, op: Op) -> Measured | None:

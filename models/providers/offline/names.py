@@ -35,7 +35,9 @@ class Names:
 
     def value(self, line: Series, value: Value, side: str, *, leaving: bool) -> str:
         """The parameter for a level or factor that ``line`` is compared with."""
-        stem = self.lines.get(key(line), CATALOGUE[line.kind].columns[0].lower() if line.kind == "close" else line.kind)
+        stem = self.lines.get(
+            key(line), CATALOGUE[line.kind].columns[0].lower() if line.kind == "close" else line.kind
+        )
         exit_part = "exit_" if leaving else ""
         return self.parameter(
             f"{stem}_{exit_part}{value.name}", f"{side}_{stem}_{exit_part}{value.name}", number=value.number
@@ -80,4 +82,8 @@ def _free(stem: str, names: Names) -> str:
 
 
 def _typed(value: Value) -> float:
-    return int(value.number) if float(value.number).is_integer() and value.name not in {"deviations", "factor"} else value.number
+    return (
+        int(value.number)
+        if float(value.number).is_integer() and value.name not in {"deviations", "factor"}
+        else value.number
+    )

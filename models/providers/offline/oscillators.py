@@ -9,7 +9,9 @@ from models.providers.offline.phrases import Phrase
 from models.providers.offline.rules import Compare, Condition, Op, Rule, Series, Stance, Value
 from models.providers.offline.scope import Scope, rule
 
-_OSCILLATORS = tuple(kind for kind, row in CATALOGUE.items() if row.centre is not None and kind != "divergence")
+_OSCILLATORS = tuple(
+    kind for kind, row in CATALOGUE.items() if row.centre is not None and kind != "divergence"
+)
 _STRENGTHS = {"adx": 25.0, "choppiness": 38.2}
 _SUBJECTS = (*_OSCILLATORS, "obv", *_STRENGTHS)
 _PAIRS = {"VORTEX": ("vortex_plus", "vortex_minus"), "AROON": ("aroon_up", "aroon_down")}
@@ -24,7 +26,11 @@ def read_oscillator(phrase: Phrase, scope: Scope) -> Rule | None:
     lexeme = phrase.lexemes[place] if place is not None else None
     if lexeme is None:
         lexeme = scope.subject
-        if lexeme is None or lexeme.value not in _SUBJECTS or phrase.has("WORD", "SERIES", "TARGET", "STOP", "TRAIL", "PAIR"):
+        if (
+            lexeme is None
+            or lexeme.value not in _SUBJECTS
+            or phrase.has("WORD", "SERIES", "TARGET", "STOP", "TRAIL", "PAIR")
+        ):
             return None
         if not phrase.has("COMPARE", "TURN", "LEVEL", "LEVELS", "SIGNAL_LINE"):
             return None
@@ -143,9 +149,15 @@ def _extremes(phrase: Phrase, subject: Series, _: Lexeme) -> Rule | None:
     says_low = word.value != "overbought"
     default = row.low if says_low else row.high
     level = number.numbers[0] if number is not None else default
-    assumed = () if number is not None else (f"{word.value if word.value != 'both' else 'oversold'} {row.label} is at {level:g}",)
+    assumed = (
+        ()
+        if number is not None
+        else (f"{word.value if word.value != 'both' else 'oversold'} {row.label} is at {level:g}",)
+    )
     value = Value("level", level, said=number is not None)
-    leaves = word.text.startswith(("rises", "from")) or (compare is not None and compare.value.startswith("up") and says_low)
+    leaves = word.text.startswith(("rises", "from")) or (
+        compare is not None and compare.value.startswith("up") and says_low
+    )
     op = Op.CROSSES_ABOVE if leaves and says_low else (Op.BELOW if says_low else Op.ABOVE)
     stance = Stance.BOTH if word.value == "both" else (Stance.BULL if says_low else Stance.BEAR)
     return rule(Compare(subject, op, value), stance, subject.kind, assumed=assumed)
@@ -201,7 +213,12 @@ def _measured(phrase: Phrase, subject: Series, _: Lexeme) -> Rule | None:
     up = compare.op in {Op.ABOVE, Op.CROSSES_ABOVE}
     stance = Stance.BULL if up else Stance.BEAR
     level = compare.right.number if isinstance(compare.right, Value) and compare.left is subject else None
-    if level is not None and row.low is not None and row.high is not None and row.label not in {"Chaikin money flow"}:
+    if (
+        level is not None
+        and row.low is not None
+        and row.high is not None
+        and row.label not in {"Chaikin money flow"}
+    ):
         turned = (not up and level <= row.low) or (up and level >= row.high and compare.op is Op.ABOVE)
         if turned and subject.kind not in {"cmo", "tsi", "cci"}:
             stance = Stance.BULL if not up else Stance.BEAR
@@ -245,4 +262,6 @@ def _strength(subject: Series, verb: Lexeme) -> Rule | None:
         op = Op.ABOVE if subject.kind == "adx" else Op.BELOW
         said = (f"a trend is {CATALOGUE[subject.kind].label} {op} {level.number:g}",)
         return rule(Compare(subject, op, level), Stance.NEUTRAL, subject.kind, vague=1, assumed=said)
-    return rule(Compare(line, Op.BELOW if weaker else Op.ABOVE, zero), Stance.NEUTRAL, subject.kind, assumed=assumed)
+    return rule(
+        Compare(line, Op.BELOW if weaker else Op.ABOVE, zero), Stance.NEUTRAL, subject.kind, assumed=assumed
+    )

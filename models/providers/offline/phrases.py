@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from models.providers.offline.lexemes import Lexeme
 
-_CUTS = frozenset({"COMMA", "JOIN", "OPEN", "CLOSE", "OR", "ENTER", "EXIT", "COMMENT", "DIRECTION", "SELL", "UNLESS"})
+_CUTS = frozenset(
+    {"COMMA", "JOIN", "OPEN", "CLOSE", "OR", "ENTER", "EXIT", "COMMENT", "DIRECTION", "SELL", "UNLESS"}
+)
 _NOT_CONTENT = _CUTS - {"SELL", "UNLESS"} | {"FILLER", "OF", "BY", "MOVE"}
 _RISK = frozenset({"STOP", "TRAIL", "CHANDELIER", "RR_WORD", "SWING"})
 _AMOUNTS = frozenset({"PERCENT", "ATRX", "RATIO", "RISK_REWARD"})
@@ -110,7 +112,9 @@ def split(lexemes: Iterable[Lexeme]) -> list[Phrase]:
             run.append(Lexeme("FILLER", "", lexeme.text))  # "price exits the squeeze" is no exit of ours
         elif lexeme.kind in _CUTS:
             risky = any(item.kind in _RISK for item in run)
-            state.ruled = state.ruled or (not risky and not state.leaving and any(i.kind in _SUBJECTS for i in run))
+            state.ruled = state.ruled or (
+                not risky and not state.leaving and any(i.kind in _SUBJECTS for i in run)
+            )
             close()
             if risky and state.ruled and lexeme.kind == "JOIN" and lexeme.text in {"when", "if", "once"}:
                 state.unless = True

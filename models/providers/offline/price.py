@@ -8,9 +8,29 @@ from models.providers.offline.phrases import Phrase
 from models.providers.offline.rules import AnyOf, Compare, Condition, Op, Rule, Series, Stance, Value
 from models.providers.offline.scope import Scope, rule
 
-_VERBS = ("COMPARE", "BREAK", "TOUCH", "OUTSIDE", "INSIDE", "CROSSOVER", "BREAKOUT", "REVERSION", "REVERSAL", "TURN")
+_VERBS = (
+    "COMPARE",
+    "BREAK",
+    "TOUCH",
+    "OUTSIDE",
+    "INSIDE",
+    "CROSSOVER",
+    "BREAKOUT",
+    "REVERSION",
+    "REVERSAL",
+    "TURN",
+)
 _LINES = tuple(kind for kind, row in CATALOGUE.items() if row.shape == "line")
-_PAIRED_LINES = ("vortex_plus", "vortex_minus", "di_plus", "di_minus", "aroon_up", "aroon_down", "tenkan", "kijun")
+_PAIRED_LINES = (
+    "vortex_plus",
+    "vortex_minus",
+    "di_plus",
+    "di_minus",
+    "aroon_up",
+    "aroon_down",
+    "tenkan",
+    "kijun",
+)
 
 
 def read_price(phrase: Phrase, scope: Scope) -> Rule | None:
@@ -23,7 +43,10 @@ def read_price(phrase: Phrase, scope: Scope) -> Rule | None:
 
 
 def _golden(phrase: Phrase, _: Scope) -> Rule | None:
-    if sum(lexeme.kind == "SERIES" and lexeme.value in {"sma", "ema", "wma"} for lexeme in phrase.lexemes) >= 2:
+    if (
+        sum(lexeme.kind == "SERIES" and lexeme.value in {"sma", "ema", "wma"} for lexeme in phrase.lexemes)
+        >= 2
+    ):
         return None
     lexeme = phrase.take("GOLDEN")
     if lexeme is None:
@@ -42,7 +65,7 @@ def _golden(phrase: Phrase, _: Scope) -> Rule | None:
     return rule(literal, stance, "cross", vague=1, assumed=assumed)
 
 
-def _two_lines(phrase: Phrase, _: Scope) -> Rule | None:
+def _two_lines(phrase: Phrase, scope: Scope) -> Rule | None:
     """``50-day SMA crosses above the 200-day SMA``; without a way it means both."""
     places = [
         place
@@ -62,6 +85,7 @@ def _two_lines(phrase: Phrase, _: Scope) -> Rule | None:
     phrase.used |= set(places[:2])
     phrase.use("GOLDEN", "CROSSOVER")
     left, right = _as_series(first, second), _as_series(second, first)
+    scope.pair = left, right
     if verb is not None and verb.value.startswith(("up", "down")):
         event = "event" in verb.value or verb.kind == "CROSSOVER"
         return _literal(left, verb.value.split()[0], event, right, "cross")
@@ -70,18 +94,25 @@ def _two_lines(phrase: Phrase, _: Scope) -> Rule | None:
     return rule(Compare(left, Op.CROSSES_ABOVE, right), Stance.BOTH, "cross")
 
 
-def _second_period(phrase: Phrase, _: Scope) -> Rule | None:
+def _second_period(phrase: Phrase, scope: Scope) -> Rule | None:
     """``the 50-day moving average crosses above the 200-day``: the second average goes without its name."""
     place = phrase.find("SERIES", "sma", "ema", "wma", "hma", "dema")
     window = phrase.find("PERIOD")
     verb = phrase.find("COMPARE")
-    if place is None or window is None or verb is None or not place < verb < window or phrase.has("EXTREME", "AVERAGE"):
+    if (
+        place is None
+        or window is None
+        or verb is None
+        or not place < verb < window
+        or phrase.has("EXTREME", "AVERAGE")
+    ):
         return None
     line = phrase.lexemes[place]
     if not line.numbers or phrase.find("SERIES", "close") is not None:
         return None
     phrase.used |= {place, window, verb}
     left, right = series(line.value, *line.numbers), series(line.value, *phrase.lexemes[window].numbers)
+    scope.pair = left, right
     way = phrase.lexemes[verb].value
     if way.startswith("either"):
         return rule(Compare(left, Op.CROSSES_ABOVE, right), Stance.BOTH, "cross")
@@ -92,22 +123,38 @@ def _same_line(phrase: Phrase, scope: Scope) -> Rule | None:
     """``price crosses below it``, ``short when below``: the line that was spoken of last."""
     place = phrase.find("COMPARE", "up", "down", "up event", "down event")
     points_back = any(lexeme.text == "it" for lexeme in phrase.lexemes) or len(phrase.lexemes) == 1
-    about_price = scope.subject is None or scope.subject.value == "close" or phrase.find("SERIES", "close") is not None
-    if place is None or scope.line is None or not points_back or not about_price or phrase.has("NUMBER", "WORD"):
+    if place is None or not points_back or phrase.has("NUMBER", "WORD"):
         return None
-    if phrase.find("SERIES") is not None and phrase.find("SERIES", "close") is None:
+    other = phrase.find("SERIES")
+    about_price = other is not None and phrase.lexemes[other].value == "close"
+    if other is not None and not about_price:
         return None
     verb = phrase.lexemes[place]
+    way, event = verb.value.split()[0], "event" in verb.value
+    subject = scope.subject.value if scope.subject is not None else "close"
+    if scope.pair is not None and subject in _LINES and other is None:
+        phrase.used.add(place)
+        return _literal(scope.pair[0], way, event, scope.pair[1], "cross")
+    if scope.line is None or not (about_price or subject == "close"):
+        return None
     phrase.used.add(place)
     _price(phrase)
     line = series(scope.line.value, *scope.line.numbers[: len(CATALOGUE[scope.line.value].defaults)])
-    return _literal(series("close"), verb.value.split()[0], "event" in verb.value, line, "price")
+    return _literal(series("close"), way, event, line, "price")
 
 
 def _as_series(lexeme: Lexeme, other: Lexeme) -> Series:
     kind = lexeme.value
-    if kind == "sma" and lexeme.text.endswith(("moving average", "ma")) and other.value in {"ema", "vwma", "wma", "hma"}:
-        kind = other.value if lexeme.text.split()[-1] in {"ma", "average"} and "simple" not in lexeme.text else kind
+    if (
+        kind == "sma"
+        and lexeme.text.endswith(("moving average", "ma"))
+        and other.value in {"ema", "vwma", "wma", "hma"}
+    ):
+        kind = (
+            other.value
+            if lexeme.text.split()[-1] in {"ma", "average"} and "simple" not in lexeme.text
+            else kind
+        )
     return series(kind, *lexeme.numbers[: len(CATALOGUE[kind].defaults)])
 
 
@@ -124,7 +171,9 @@ def _edge(phrase: Phrase, scope: Scope) -> Rule | None:
     if place is None:
         return None
     lexeme = phrase.lexemes[place]
-    family = {"bb": "bollinger", "kc": "keltner", "dc": "donchian"}.get(lexeme.value[:2], scope.bands or "bollinger")
+    family = {"bb": "bollinger", "kc": "keltner", "dc": "donchian"}.get(
+        lexeme.value[:2], scope.bands or "bollinger"
+    )
     which = lexeme.value.split("_")[-1]
     if which in {"either", "opposite"} and not phrase.leaving:
         return None
@@ -181,7 +230,12 @@ def _extreme(phrase: Phrase, scope: Scope) -> Rule | None:
     subject = phrase.find("SERIES")
     if subject is not None and phrase.lexemes[subject].value != "close":
         return None
-    if subject is None and scope.subject is not None and scope.subject.value != "close" and not phrase.leaving:
+    if (
+        subject is None
+        and scope.subject is not None
+        and scope.subject.value != "close"
+        and not phrase.leaving
+    ):
         return None
     upper = phrase.lexemes[place].value == "high"
     window = phrase.lexemes[place - 1].numbers
@@ -205,7 +259,11 @@ def _channel(phrase: Phrase, scope: Scope) -> Rule | None:
         family = "donchian"
     if place is None and (place := phrase.find("ANY_PAIR")) is not None:
         family = scope.bands
-    if place is None or not family or phrase.has("SQUEEZE", "EXPANSION", "SIGMA", "PERCENTILE", "PERCENTILE_WORD"):
+    if (
+        place is None
+        or not family
+        or phrase.has("SQUEEZE", "EXPANSION", "SIGMA", "PERCENTILE", "PERCENTILE_WORD")
+    ):
         return None
     lexeme = phrase.lexemes[place]
     subject = phrase.find("SERIES")
@@ -216,7 +274,9 @@ def _channel(phrase: Phrase, scope: Scope) -> Rule | None:
         verb = scope.compare if phrase.find("SERIES") is None and not phrase.leaving else None
     if verb is None and not phrase.leaving:
         return None
-    if verb is not None and (verb.text.startswith(("expan", "contract")) or (phrase.leaving and verb.kind == "REVERSAL")):
+    if verb is not None and (
+        verb.text.startswith(("expan", "contract")) or (phrase.leaving and verb.kind == "REVERSAL")
+    ):
         return None
     phrase.used.add(place)
     phrase.use("OUTSIDE", "BREAKOUT", "BREAK", "CONFIRM", "TOUCH", "REVERSAL")
@@ -256,9 +316,18 @@ def _line(phrase: Phrase, scope: Scope) -> Rule | None:
     subject = phrase.find("SERIES")
     if subject is not None and subject < place and phrase.lexemes[subject].value != "close":
         return None
-    if scope.subject is not None and scope.subject.value not in {"close", lexeme.value} and subject == place and place:
+    if (
+        scope.subject is not None
+        and scope.subject.value not in {"close", lexeme.value}
+        and subject == place
+        and place
+    ):
         return None
-    if subject == place and any(item.kind == "COMPARE" for item in phrase.lexemes[place + 1 :]) and not phrase.leaving:
+    if (
+        subject == place
+        and any(item.kind == "COMPARE" for item in phrase.lexemes[place + 1 :])
+        and not phrase.leaving
+    ):
         later = phrase.find("SERIES", "close")
         if later is None:
             return None

@@ -73,7 +73,9 @@ def _measured_width(phrase: Phrase, scope: Scope) -> Rule | None:
         phrase.used.add(place)
         phrase.use("COMPARE", "SQUEEZE")
         phrase.take("SERIES", "atr")
-        assumed = ("bands tighter than the ATR means Bollinger Bands (20, 2) inside a Keltner Channel (20, 1.5 x ATR)",)
+        assumed = (
+            "bands tighter than the ATR means Bollinger Bands (20, 2) inside a Keltner Channel (20, 1.5 x ATR)",
+        )
         return rule(_inside(()), Stance.NEUTRAL, "squeeze", assumed=assumed)
     if phrase.has("WORD_EXTREME") and phrase.find("EXPANSION") is not None:
         direction = "down"  # bands that expand from their narrowest were narrow before
@@ -99,7 +101,9 @@ def _width_direction(phrase: Phrase) -> tuple[str, bool]:
     return ("down" if phrase.has("SQUEEZE") or phrase.find("TREND", "down") is not None else ""), False
 
 
-def _bare_width(phrase: Phrase, subject: Series, place: int, direction: str, *, explicit: bool) -> Rule | None:
+def _bare_width(
+    phrase: Phrase, subject: Series, place: int, direction: str, *, explicit: bool
+) -> Rule | None:
     vague_level = phrase.find("SERIES", "volatility") if explicit else None
     if phrase.find("TREND", "up") is not None:
         direction = "up"
@@ -170,7 +174,9 @@ def _changing(phrase: Phrase, subject: Series, place: int | None) -> Rule | None
     phrase.used.add(place)
     op, family = (Op.ABOVE, "expansion") if rising else (Op.BELOW, "squeeze")
     assumed = ("rising or falling volatility is measured against its 20-bar average",)
-    return rule(Compare(subject, op, series("average", source=subject)), Stance.NEUTRAL, family, assumed=assumed)
+    return rule(
+        Compare(subject, op, series("average", source=subject)), Stance.NEUTRAL, family, assumed=assumed
+    )
 
 
 def _bare(phrase: Phrase, scope: Scope) -> Rule | None:

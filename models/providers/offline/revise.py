@@ -96,7 +96,9 @@ def _is_strategy(node: ast.ClassDef) -> bool:
 def _parameters(tree: ast.ClassDef) -> dict[str, _Parameter]:
     found = {}
     for node in tree.body:
-        if not (isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)):
+        if not (
+            isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)
+        ):
             continue
         number = _number(node.value)
         if number is None or node.value.lineno != node.value.end_lineno or node.value.end_col_offset is None:
@@ -132,7 +134,9 @@ def _loosenings(tree: ast.ClassDef) -> Iterator[_Change]:
     """Steps that make entries more frequent: levels, then factors, then memory, then channel lengths."""
     parameters = _parameters(tree)
     sides = dict(_comparisons(tree))
-    ordered = sorted(sides, key=lambda name: ("_factor" in name, list(parameters).index(name) if name in parameters else 0))
+    ordered = sorted(
+        sides, key=lambda name: ("_factor" in name, list(parameters).index(name) if name in parameters else 0)
+    )
     for name in ordered:
         parameter = parameters.get(name)
         if parameter is None or "exit_" in name:
@@ -144,8 +148,12 @@ def _loosenings(tree: ast.ClassDef) -> Iterator[_Change]:
     if memory is not None and memory.number < 40:
         yield _Change(memory, min(memory.number * 2, 40), "a squeeze and its breakout may lie further apart")
     for name, parameter in parameters.items():
-        if name in {"channel_period", "bollinger_deviations"} and parameter.number > (5 if parameter.whole else 1.0):
-            number = max(5, int(parameter.number * 0.6)) if parameter.whole else max(1.0, parameter.number - 0.5)
+        if name in {"channel_period", "bollinger_deviations"} and parameter.number > (
+            5 if parameter.whole else 1.0
+        ):
+            number = (
+                max(5, int(parameter.number * 0.6)) if parameter.whole else max(1.0, parameter.number - 0.5)
+            )
             yield _Change(parameter, number, "a nearer band is left more often")
 
 
@@ -198,7 +206,9 @@ def _looser(parameter: _Parameter, *, needs_more: bool) -> float | None:
 
 def _neighbours(tree: ast.ClassDef) -> Iterator[_Change]:
     """Every parameter a step up and a step down, in the order of the code, risk first."""
-    parameters = sorted(_parameters(tree).values(), key=lambda item: not item.name.endswith(("_atr", "_percent")))
+    parameters = sorted(
+        _parameters(tree).values(), key=lambda item: not item.name.endswith(("_atr", "_percent"))
+    )
     for parameter in parameters:
         for up in (True, False):
             number = _step(parameter, up=up)
@@ -235,7 +245,9 @@ def _tried(change: _Change, history: str) -> bool:
     name = re.escape(change.parameter.name)
     number = re.escape(f"{change.number:g}")
     before = re.escape(f"{change.parameter.number:g}")
-    pattern = rf"`{name}` from {before} to {number}(?![\d.]\d)|\b{name}\"?\s?[=:]\s?{number}(?:\.0+)?(?![\d.]*\d)"
+    pattern = (
+        rf"`{name}` from {before} to {number}(?![\d.]\d)|\b{name}\"?\s?[=:]\s?{number}(?:\.0+)?(?![\d.]*\d)"
+    )
     return re.search(pattern, history) is not None
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from models.providers.offline.catalogue import series
 from models.providers.offline.lexemes import Lexeme
-from models.providers.offline.rules import Condition, Rule, Series, Stance
 from models.providers.offline.mirror import mirror
+from models.providers.offline.rules import Condition, Rule, Series, Stance
 
 EDGES = {"bollinger": "bb", "keltner": "kc", "donchian": "dc", "vwap": "vwap"}
 
@@ -22,6 +22,7 @@ class Scope:
     subject: Lexeme | None = None
     compare: Lexeme | None = None
     line: Lexeme | None = None
+    pair: tuple[Series, Series] | None = None
     reverting: bool = False
 
     def edges(self, family: str, numbers: tuple[float, ...] = ()) -> tuple[Series, Series]:

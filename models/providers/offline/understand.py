@@ -142,12 +142,19 @@ def _settle(entries: list[tuple[Rule, str]]) -> list[tuple[Rule, str]]:
             or (direction == "both" and item.literal == other.mirror)
             for other, way in kept
         )
-        again = next((place for place, (other, way) in enumerate(kept) if way == direction and _same(item, other)), None)
+        again = next(
+            (place for place, (other, way) in enumerate(kept) if way == direction and _same(item, other)),
+            None,
+        )
         if again is not None:
             kept[again] = (item, direction)
             continue
         vaguer = next(
-            (place for place, (other, _) in enumerate(kept) if other.family == item.family and other.vague > item.vague > 0),
+            (
+                place
+                for place, (other, _) in enumerate(kept)
+                if other.family == item.family and other.vague > item.vague > 0
+            ),
             None,
         )
         if vaguer is not None:
@@ -166,7 +173,8 @@ def _lacks_event(rules: list[tuple[Rule, str]], directions: set[str]) -> bool:
         return directions not in ({"long"}, {"short"}) or all(item.vague for item, _ in rules)
     crossings = {Op.CROSSES, Op.CROSSES_ABOVE, Op.CROSSES_BELOW}
     return not any(
-        item.family in {"price", "cross"} or (isinstance(item.literal, Compare) and item.literal.op in crossings)
+        item.family in {"price", "cross"}
+        or (isinstance(item.literal, Compare) and item.literal.op in crossings)
         for item in directional
     )
 
@@ -184,7 +192,9 @@ def _breakout(scope: Scope, rules: list[tuple[Rule, str]]) -> Rule:
     """The text says "breakout" without saying of what: the bands it speaks of, else the 20-bar range."""
     family = scope.bands
     if not family:
-        family = "bollinger" if any(item.family == "squeeze" and item.vague for item, _ in rules) else "donchian"
+        family = (
+            "bollinger" if any(item.family == "squeeze" and item.vague for item, _ in rules) else "donchian"
+        )
     upper, _ = scope.edges(family)
     name = {"bollinger": "Bollinger Bands", "keltner": "Keltner Channel", "vwap": "VWAP band"}.get(
         family, "range of the 20 bars before"
@@ -212,8 +222,14 @@ def _directions(
         return (), ()
     if both:
         literal_is_long = anchor is not Stance.BEAR and ways != {"short"}
-        long = [item.literal if literal_is_long or item.stance is Stance.BOTH else item.mirror for item, _ in rules]
-        short = [item.mirror if literal_is_long or item.stance is Stance.BOTH else item.literal for item, _ in rules]
+        long = [
+            item.literal if literal_is_long or item.stance is Stance.BOTH else item.mirror
+            for item, _ in rules
+        ]
+        short = [
+            item.mirror if literal_is_long or item.stance is Stance.BOTH else item.literal
+            for item, _ in rules
+        ]
         return _conjoin(rules, long, reading), _conjoin(rules, short, reading)
     if directions:
         side = Stance.BULL if "long" in directions else Stance.BEAR
@@ -232,7 +248,12 @@ def _directions(
 def _side(item: Rule, side: Stance, explicit: str = "") -> Condition:
     if item.stance is Stance.BOTH and side is Stance.BEAR:
         return item.mirror
-    if explicit == "" and item.stance is not Stance.BOTH and side is Stance.BEAR and item.stance is Stance.BULL:
+    if (
+        explicit == ""
+        and item.stance is not Stance.BOTH
+        and side is Stance.BEAR
+        and item.stance is Stance.BULL
+    ):
         return item.literal
     return item.literal
 
@@ -248,7 +269,9 @@ def _anchor(rules: list[tuple[Rule, str]]) -> Stance:
     return Stance.BOTH if any(item.stance is Stance.BOTH for item, _ in rules) else Stance.NEUTRAL
 
 
-def _conjoin(rules: list[tuple[Rule, str]], conditions: list[Condition], reading: _Reading) -> tuple[Condition, ...]:
+def _conjoin(
+    rules: list[tuple[Rule, str]], conditions: list[Condition], reading: _Reading
+) -> tuple[Condition, ...]:
     """One event on the bar; further crossings count as states, and quiet periods may lie a few bars back."""
     stances = {item.family for item, _ in rules if item.stance is not Stance.NEUTRAL}
     families = {id(side): item.family for item, _ in rules for side in (item.literal, item.mirror)}
@@ -260,12 +283,16 @@ def _conjoin(rules: list[tuple[Rule, str]], conditions: list[Condition], reading
             if crossed:
                 state = Op.ABOVE if condition.op is Op.CROSSES_ABOVE else Op.BELOW
                 condition = replace(condition, op=state)
-                reading.assumed.append("two crossings need not fall on one bar: the first is the event, others are states")
+                reading.assumed.append(
+                    "two crossings need not fall on one bar: the first is the event, others are states"
+                )
             crossed = True
         waits = family == "squeeze" or family.endswith("divergence")
         if isinstance(condition, Compare) and waits and len(conditions) > 1 and stances:
             condition = Recent(condition, Value("memory", _MEMORY, said=False))
-            reading.assumed.append(f"a squeeze or divergence counts when it was there within the last {_MEMORY:g} bars")
+            reading.assumed.append(
+                f"a squeeze or divergence counts when it was there within the last {_MEMORY:g} bars"
+            )
         out.append(condition)
     return tuple(dict.fromkeys(out))
 
@@ -287,7 +314,11 @@ def _reverts(long: tuple[Condition, ...], short: tuple[Condition, ...]) -> bool:
     """Whether the entry bets on a return: long at a lower edge, or short at an upper one."""
     for conditions, op, suffix in ((long, Op.BELOW, "_lower"), (short, Op.ABOVE, "_upper")):
         for item in conditions:
-            if isinstance(item, Compare) and isinstance(item.right, Series) and item.right.kind.endswith(suffix):
+            if (
+                isinstance(item, Compare)
+                and isinstance(item.right, Series)
+                and item.right.kind.endswith(suffix)
+            ):
                 return item.op in {op, Op.CROSSES_BELOW if op is Op.BELOW else Op.CROSSES_ABOVE}
     return False
 
@@ -307,7 +338,9 @@ def _read_exits(phrases: list[Phrase], scope: Scope, reading: _Reading, *, both:
         if _is_stop(phrase):
             continue
         for item in _read(phrase, scope):
-            if item.family == "volume" and (follows or not any(lexeme.kind == "COMPARE" for lexeme in phrase.lexemes)):
+            if item.family == "volume" and (
+                follows or not any(lexeme.kind == "COMPARE" for lexeme in phrase.lexemes)
+            ):
                 phrase.used = before
                 continue
             _add_exit(reading.exits, item, alternative=phrase.alternative, both=both)
@@ -320,7 +353,8 @@ def _is_stop(phrase: Phrase) -> bool:
     if not any(lexeme.kind in {"STOP", "TRAIL"} for lexeme in phrase.lexemes):
         return False
     return not any(
-        lexeme.kind in {"EDGE", "ANY_EDGE"} or lexeme.value in {"sar", "supertrend"} for lexeme in phrase.lexemes
+        lexeme.kind in {"EDGE", "ANY_EDGE"} or lexeme.value in {"sar", "supertrend"}
+        for lexeme in phrase.lexemes
     )
 
 
@@ -354,7 +388,8 @@ def _exits(reading: _Reading, long: tuple[Condition, ...], short: tuple[Conditio
         leaving.assumed.append(f"the risk is a stop {STOP_ATR:g} x ATR(14) away")
     elif needs_stop and leaving.trail is not None:
         leaving.stop = Distance(
-            leaving.trail.kind, replace(leaving.trail.amount, name=leaving.trail.amount.name.replace("trail", "stop")),
+            leaving.trail.kind,
+            replace(leaving.trail.amount, name=leaving.trail.amount.name.replace("trail", "stop")),
             leaving.trail.period,
         )
     extra: tuple[Condition, ...] = ()
@@ -371,7 +406,13 @@ def _exits(reading: _Reading, long: tuple[Condition, ...], short: tuple[Conditio
         event = _opposite_event(long or short)
         if event is not None:
             extra = (event,)
-    if leaving.opposite_entry is False and named_opposite and not extra and not (long and short) and not rules:
+    if (
+        leaving.opposite_entry is False
+        and named_opposite
+        and not extra
+        and not (long and short)
+        and not rules
+    ):
         leaving.bars = Value("max_bars", _HOLD, said=False)
         leaving.assumed.append(f"there is no opposite entry: the position is closed after {_HOLD:g} bars")
     both = bool(long and short)
@@ -431,4 +472,3 @@ def _why_not(rules: list[tuple[Rule, str]], missing: tuple[str, ...], *, entry_m
     if rules:
         return "The conditions say when to enter but not which way: there are only filters, no direction."
     return "No entry rule was recognised."
-

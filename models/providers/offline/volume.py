@@ -19,7 +19,12 @@ def read_volume(phrase: Phrase, scope: Scope) -> Rule | None:
     place = phrase.find("SERIES", "volume", "volume_average", "volume_roc")
     if place is None:
         inherited = scope.subject
-        if phrase.has("WORD") or inherited is None or not inherited.value.startswith("volume") or inherited.value == "volume_macd":
+        if (
+            phrase.has("WORD")
+            or inherited is None
+            or not inherited.value.startswith("volume")
+            or inherited.value == "volume_macd"
+        ):
             return None
         if not phrase.has("AVERAGE", "MEDIAN", "TIMES", "PERCENT") or phrase.has("SERIES", "TARGET", "STOP"):
             moving = phrase.find("SERIES", "sma", "ema", "volume_average")

@@ -34,7 +34,7 @@ class OfflineWriter(BaseModel):
             "inputs": dict(sorted(prompt.inputs.items())),
         }
 
-    def generate(self, prompt: Prompt, *, deadline_s: float) -> ModelResponse:
+    def generate(self, prompt: Prompt, *, deadline_s: float) -> ModelResponse:  # noqa: ARG002  it never waits
         """Answer from ``prompt.inputs``; takes milliseconds, whatever ``deadline_s``.
 
         Raises `BadRequest` for a stage it does not know or an input that is missing, and `Refused` when it is
