@@ -15,7 +15,7 @@ from rich.text import Text
 
 from models.factory import ModelListing
 from rbi.console import printable, printable_lines
-from rbi.domain import Row
+from rbi.domain import Coverage, Row
 from rbi.journal import BatchRecord, IdeaRecord, Totals
 
 _VERDICT_STYLE = {"PASS": "bold green", "CANNOT TELL": "yellow", "FAIL": "red"}
@@ -41,7 +41,8 @@ def results_table(rows: Sequence[Row], *, title: str) -> RenderableType:
 
 
 def _results_cells(row: Row, *, first: bool) -> list[RenderableType]:
-    name = printable(row.name or row.idea)
+    # A note that covers nothing has no strategy to name: the idea's own words say more.
+    name = printable(row.idea if row.coverage in ("", Coverage.NONE) else row.name)
     cause = f": {row.cause}" if row.cause and row.outcome == "failed" else ""
     head: list[RenderableType] = (
         [

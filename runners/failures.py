@@ -94,6 +94,12 @@ _RULES = (
         message="is missing parameter",
     ),
     _Rule(
+        FailureKind.DATA,
+        f"Do not call Backtest: define the class and let the runner run it. {_BARS}",
+        module=_ENGINE,
+        message="must be a pandas.DataFrame",
+    ),
+    _Rule(
         FailureKind.ORDER,
         "size must be a fraction between 0 and 1 or a whole number of units: round it and skip the order when it is 0.",
         module=_ENGINE,
@@ -114,12 +120,6 @@ _RULES = (
         bases=_names("AssertionError ValueError TypeError"),
     ),
     _Rule(FailureKind.DATA, _BARS, bases=_names("BundledDataError FileNotFoundError")),
-    _Rule(
-        FailureKind.DATA,
-        f"Do not call Backtest: define the class and let the runner run it. {_BARS}",
-        module=_ENGINE,
-        message="must be a pandas.DataFrame",
-    ),
     _Rule(FailureKind.DATA, _BARS, module="backtesting._util", bases=_names("KeyError AttributeError")),
     _Rule(FailureKind.DATA, _BARS, module="pandas", bases=_names("KeyError")),
     _Rule(

@@ -17,6 +17,7 @@ _STEPS: tuple[tuple[str, float, float, float], ...] = (
     ("reward_risk", 0.5, 6.0, 1.5),
 )
 _ENOUGH_TRADES = 10
+_CROSSINGS = frozenset({"crossed_above", "crossed_below"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +168,9 @@ def _comparisons(tree: ast.ClassDef) -> Iterator[tuple[str, bool]]:
                 more = isinstance(node.ops[0], ast.Gt | ast.GtE)
                 for name in _own_numbers(node.comparators[0]):
                     yield name, more
-            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 2:
-                if node.func.id in {"crossed_above", "crossed_below"}:
-                    for name in _own_numbers(node.args[1]):
-                        yield name, node.func.id == "crossed_above"
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CROSSINGS:
+                for name in _own_numbers(node.args[-1]):
+                    yield name, node.func.id == "crossed_above"
 
 
 def _own_numbers(node: ast.expr) -> Iterator[str]:

@@ -22,6 +22,7 @@ class Scope:
     subject: Lexeme | None = None
     compare: Lexeme | None = None
     line: Lexeme | None = None
+    oscillator: Lexeme | None = None
     pair: tuple[Series, Series] | None = None
     reverting: bool = False
 

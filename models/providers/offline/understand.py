@@ -36,6 +36,7 @@ _READERS = (read_quiet, read_volume, read_price, read_oscillator)
 _MEMORY = 5.0
 _HOLD = 20.0
 _LINES = frozenset(kind for kind, row in CATALOGUE.items() if row.shape == "line" and row.group == "")
+_OSCILLATORS = frozenset(kind for kind, row in CATALOGUE.items() if row.centre is not None)
 _NAMES_ONLY = frozenset({"CONFIRM", "REVERSION", "BREAKOUT", "SQUEEZE", "DIRECTION"})
 
 
@@ -90,7 +91,7 @@ def understand(idea: str) -> Plan:
 
 
 def _read_entries(phrases: list[Phrase], scope: Scope, reading: _Reading) -> None:
-    scope.subject = scope.compare = scope.line = None
+    scope.subject = scope.compare = scope.line = scope.oscillator = None
     for phrase in phrases:
         if phrase.leaving or phrase.unread:
             continue
@@ -118,6 +119,8 @@ def _read(phrase: Phrase, scope: Scope) -> list[Rule]:
 def _remember(phrase: Phrase, scope: Scope) -> None:
     subject = next((lexeme for lexeme in phrase.lexemes if lexeme.kind == "SERIES"), None)
     scope.subject = subject or scope.subject
+    oscillators = (lexeme for lexeme in phrase.lexemes if lexeme.kind == "SERIES" and lexeme.value in _OSCILLATORS)
+    scope.oscillator = next(oscillators, scope.oscillator)
     lines = (lexeme for lexeme in phrase.lexemes if lexeme.kind == "SERIES" and lexeme.value in _LINES)
     scope.line = next(lines, scope.line)
 
@@ -324,7 +327,7 @@ def _reverts(long: tuple[Condition, ...], short: tuple[Condition, ...]) -> bool:
 
 
 def _read_exits(phrases: list[Phrase], scope: Scope, reading: _Reading, *, both: bool) -> None:
-    scope.subject = scope.compare = scope.line = None
+    scope.subject = scope.compare = scope.line = scope.oscillator = None
     follows = False
     for phrase in phrases:
         if not phrase.leaving or phrase.unread:
