@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -77,6 +78,9 @@ def install_environ(environ: Mapping[str, str], cache: Path) -> dict[str, str]:
     home = kept.get("HOME")
     if "UV_CACHE_DIR" not in kept and not (home and os.access(home, os.W_OK)):
         kept["UV_CACHE_DIR"] = str(cache / "uv")
+    if ssl.get_default_verify_paths().cafile:
+        # What the rest of the machine trusts, a company's own certificate included; uv alone trusts Mozilla's.
+        kept.setdefault("UV_SYSTEM_CERTS", "true")
     return kept
 
 

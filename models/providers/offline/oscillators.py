@@ -14,6 +14,10 @@ _OSCILLATORS = tuple(
 )
 _STRENGTHS = {"adx": 25.0, "choppiness": 38.2}
 _SUBJECTS = (*_OSCILLATORS, "obv", *_STRENGTHS)
+_OTHER_SUBJECTS = (
+    *("WORD", "SERIES", "TARGET", "STOP", "TRAIL", "PAIR", "ANY_PAIR", "EDGE", "ANY_EDGE"),
+    *("HIGH_LOW", "EXPANSION", "SQUEEZE", "MISSING"),
+)
 _PAIRS = {"VORTEX": ("vortex_plus", "vortex_minus"), "AROON": ("aroon_up", "aroon_down")}
 
 
@@ -25,12 +29,8 @@ def read_oscillator(phrase: Phrase, scope: Scope) -> Rule | None:
     place = phrase.find("SERIES", *_SUBJECTS)
     lexeme = phrase.lexemes[place] if place is not None else None
     if lexeme is None:
-        lexeme = scope.subject
-        if (
-            lexeme is None
-            or lexeme.value not in _SUBJECTS
-            or phrase.has("WORD", "SERIES", "TARGET", "STOP", "TRAIL", "PAIR")
-        ):
+        lexeme = scope.oscillator if phrase.leaving and phrase.has("NUMBER") else scope.subject
+        if lexeme is None or lexeme.value not in _SUBJECTS or phrase.has(*_OTHER_SUBJECTS):
             return None
         if not phrase.has("COMPARE", "TURN", "LEVEL", "LEVELS", "SIGNAL_LINE"):
             return None

@@ -274,6 +274,9 @@ def _channel(phrase: Phrase, scope: Scope) -> Rule | None:
         verb = scope.compare if phrase.find("SERIES") is None and not phrase.leaving else None
     if verb is None and not phrase.leaving:
         return None
+    if verb is not None and phrase.leaving and verb.kind == "REVERSION":
+        phrase.used.add(place)
+        return _through(scope.middle(family), None)
     if verb is not None and (
         verb.text.startswith(("expan", "contract")) or (phrase.leaving and verb.kind == "REVERSAL")
     ):
@@ -313,11 +316,16 @@ def _line(phrase: Phrase, scope: Scope) -> Rule | None:
     if place is None:
         return None
     lexeme = phrase.lexemes[place]
+    if phrase.has("SIGMA") or any(item.kind == "WORD" for item in phrase.lexemes[:place]):
+        return None
+    if any(item.kind == "COMPARE" and item.text.startswith(("contract", "expan")) for item in phrase.lexemes):
+        return None
     subject = phrase.find("SERIES")
     if subject is not None and subject < place and phrase.lexemes[subject].value != "close":
         return None
     if (
-        scope.subject is not None
+        not phrase.leaving
+        and scope.subject is not None
         and scope.subject.value not in {"close", lexeme.value}
         and subject == place
         and place

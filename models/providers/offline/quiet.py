@@ -42,12 +42,15 @@ def _width_subject(phrase: Phrase, scope: Scope) -> tuple[Series, int] | None:
     if place is not None:
         lexeme = phrase.lexemes[place]
         family = "bollinger" if lexeme.value == "bb_width" else "keltner"
+        if lexeme.text.endswith("width") and phrase.find("SERIES", "close") is None:
+            phrase.take("PAIR", family)
         return series(lexeme.value, *(lexeme.numbers or scope.numbers.get(family, ()))), place
-    if not (phrase.has("SQUEEZE") or phrase.has("EXPANSION") or phrase.find("COMPARE", "down") is not None):
+    moving = _moving_verb(phrase)
+    if not (phrase.has("SQUEEZE", "EXPANSION") or moving or phrase.find("COMPARE", "down") is not None):
         return None
     place = phrase.find("PAIR", "bollinger", "keltner", "donchian")
     if place is None:
-        place = phrase.find("ANY_PAIR") if phrase.has("SQUEEZE", "EXPANSION") else None
+        place = phrase.find("ANY_PAIR") if phrase.has("SQUEEZE", "EXPANSION") or moving else None
     if place is None:
         return None
     lexeme = phrase.lexemes[place]
@@ -60,6 +63,12 @@ def _width_subject(phrase: Phrase, scope: Scope) -> tuple[Series, int] | None:
     if compare is not None and not phrase.lexemes[compare].text.startswith(("contract", "narrow", "is", "<")):
         return None
     return series(kind, *(lexeme.numbers or scope.numbers.get(family, ()))), place
+
+
+def _moving_verb(phrase: Phrase) -> bool:
+    """Whether the comparison itself says widening or narrowing ("expansion above", "contracts below")."""
+    place = phrase.find("COMPARE")
+    return place is not None and phrase.lexemes[place].text.startswith(("expan", "contract", "narrow"))
 
 
 def _measured_width(phrase: Phrase, scope: Scope) -> Rule | None:
@@ -105,8 +114,9 @@ def _bare_width(
     phrase: Phrase, subject: Series, place: int, direction: str, *, explicit: bool
 ) -> Rule | None:
     vague_level = phrase.find("SERIES", "volatility") if explicit else None
-    if phrase.find("TREND", "up") is not None:
+    if phrase.find("TREND", "up") is not None and not phrase.has("SQUEEZE"):
         direction = "up"
+        phrase.use("TREND")
     if not direction or phrase.has("SIGMA", "DIVERGENCE"):
         return None
     if vague_level is not None:
@@ -120,7 +130,9 @@ def _bare_width(
     if explicit and phrase.find("EXPANSION") is None:
         return None
     phrase.used.add(place)
-    phrase.use("SQUEEZE", "EXPANSION", "TREND")
+    phrase.use("SQUEEZE", "EXPANSION")
+    if direction == "down":
+        phrase.take("TREND", "down")
     return _vague(subject, direction, 1)
 
 
@@ -137,7 +149,7 @@ def _vague(subject: Series, direction: str, vague: int) -> Rule:
 
 
 def _threshold(phrase: Phrase, _: Scope) -> Rule | None:
-    """``10-day historical volatility drops below the 5th percentile``, ``volatility contraction below 20-day average``."""
+    """``10-day historical volatility drops below the 5th percentile``, ``contraction below its average``."""
     place = phrase.find("SERIES", "volatility", "atr", "chaikin_volatility")
     if place is None and not (phrase.has("SQUEEZE") and phrase.has("COMPARE")):
         return None

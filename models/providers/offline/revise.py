@@ -168,7 +168,9 @@ def _comparisons(tree: ast.ClassDef) -> Iterator[tuple[str, bool]]:
                 more = isinstance(node.ops[0], ast.Gt | ast.GtE)
                 for name in _own_numbers(node.comparators[0]):
                     yield name, more
-            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CROSSINGS:
+            elif (
+                isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CROSSINGS
+            ):
                 for name in _own_numbers(node.args[-1]):
                     yield name, node.func.id == "crossed_above"
 

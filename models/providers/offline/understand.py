@@ -72,7 +72,7 @@ def understand(idea: str) -> Plan:
             missing_data=missing,
             why_not=_why_not(rules, missing, entry_missing=entry_missing),
         )
-    if entry_missing and not any(item.stance is not Stance.NEUTRAL for item, _ in rules):
+    if entry_missing and not any(item.family in {"price", "cross"} for item, _ in rules) and _leads(phrases):
         why = _why_not([], missing, entry_missing=True)
         return Plan(Coverage.NONE, ignored=ignored, missing_data=missing, why_not=why)
     if _contradicts(long) or _contradicts(short):
@@ -119,7 +119,9 @@ def _read(phrase: Phrase, scope: Scope) -> list[Rule]:
 def _remember(phrase: Phrase, scope: Scope) -> None:
     subject = next((lexeme for lexeme in phrase.lexemes if lexeme.kind == "SERIES"), None)
     scope.subject = subject or scope.subject
-    oscillators = (lexeme for lexeme in phrase.lexemes if lexeme.kind == "SERIES" and lexeme.value in _OSCILLATORS)
+    oscillators = (
+        lexeme for lexeme in phrase.lexemes if lexeme.kind == "SERIES" and lexeme.value in _OSCILLATORS
+    )
     scope.oscillator = next(oscillators, scope.oscillator)
     lines = (lexeme for lexeme in phrase.lexemes if lexeme.kind == "SERIES" and lexeme.value in _LINES)
     scope.line = next(lines, scope.line)
@@ -456,7 +458,22 @@ def _missing(phrases: list[Phrase]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def _leads(phrases: list[Phrase]) -> bool:
+    """Whether the missing data comes before any indicator: then what remains only confirmed it."""
+    for phrase in phrases:
+        if not phrase.leaving:
+            for lexeme in phrase.lexemes:
+                if lexeme.kind in {"SERIES", "VORTEX", "PAIR", "EDGE"} and lexeme.value != "close":
+                    return False
+                if lexeme.kind == "MISSING":
+                    return True
+    return False
+
+
 def _ignored(phrases: list[Phrase], truncated: bool) -> tuple[str, ...]:
+    if any(lexeme.value.startswith("vortex_") for phrase in phrases for lexeme in phrase.lexemes):
+        for phrase in phrases:
+            phrase.use("VORTEX")  # the lines of the indicator are named elsewhere
     words = [text for phrase in phrases for text in _content(phrase)]
     if truncated:
         words.append(f"everything after the first {MAX_CHARACTERS} characters")

@@ -134,6 +134,7 @@ SERIES: tuple[Row, ...] = (
     ("SERIES", "percent_b", r"(?:bollinger )?%b|percent b"),
     ("SERIES", "bb_width", rf"{_BB} ?(?:band)? ?widths?|bandwidth|bbw(?:idth)?|band widths?"),
     ("SERIES", "kc_width", rf"{_KC} widths?|channel width"),
+    ("SERIES", "bb_width", r"(?:historical )?width"),
     ("EDGE", "bb_upper", rf"upper {_BB}|{_BB} upper(?: band)?"),
     ("EDGE", "bb_lower", rf"lower {_BB}|{_BB} lower (?:band|boundary)"),
     ("EDGE", "bb_middle", rf"(?:middle|mid) {_BB}|{_BB} (?:midpoint|middle(?: band)?|midline|basis)"),

@@ -33,6 +33,12 @@ def read_volume(phrase: Phrase, scope: Scope) -> Rule | None:
         return _measured(phrase, series("volume"))
     lexeme = phrase.lexemes[place]
     phrase.used.add(place)
+    if (
+        lexeme.value == "volume_average"
+        and not lexeme.numbers
+        and (multiple := _multiple(phrase, series("volume")))
+    ):
+        return multiple
     found = _measured(phrase, _subject(lexeme.value, lexeme.numbers)) or _loose(phrase, lexeme.value)
     if found is None:
         phrase.used.discard(place)
@@ -57,7 +63,7 @@ def _measured(phrase: Phrase, subject: Series) -> Rule | None:
     measured = measure(phrase, subject, direction)
     if measured is None:
         return _multiple(phrase, subject)
-    if isinstance(measured.compare.right, Value) and subject.kind == "volume":
+    if isinstance(measured.compare.right, Value) and measured.compare.left.kind == "volume":
         return None
     phrase.use("COMPARE", "SURGE", "TREND", "EXPANSION", "CONFIRM")
     return rule(measured.compare, Stance.NEUTRAL, "volume", assumed=measured.assumed)
@@ -102,7 +108,7 @@ def _loose(phrase: Phrase, kind: str) -> Rule | None:
         assumed = (f"a volume spike is {_SPIKE} times the 20-bar average volume",)
         condition = Compare(series("volume"), Op.ABOVE, average, factor)
         return rule(condition, Stance.NEUTRAL, "volume", vague=1, assumed=assumed)
-    if phrase.take("TREND", "up") or phrase.take("CONFIRM"):
+    if not phrase.has("WORD") and (phrase.take("TREND", "up") or phrase.take("CONFIRM")):
         return _against_average(True, "confirming volume")
     return None
 
