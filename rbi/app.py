@@ -34,6 +34,7 @@ from rbi.events import (
     CallStarted,
     CallWaiting,
     Events,
+    Notice,
     RunFolderChanged,
 )
 from rbi.intake.ideas_file import IdeasFile, read_ideas

@@ -252,7 +252,8 @@ def as_json(event: Event) -> dict[str, Any]:
 def _opening(event: BatchStarted) -> str:
     done = f", {event.finished} done before" if event.finished else ""
     data = ", ".join(event.data)
-    return f"{event.name}: {event.total} ideas{done} · {event.model} · {data} · {event.workers} at once"
+    ideas = "1 idea" if event.total == 1 else f"{event.total} ideas"
+    return f"{event.name}: {ideas}{done} · {event.model} · {data} · {event.workers} at once"
 
 
 def _closing(event: IdeaFinished) -> str:

@@ -156,6 +156,7 @@ def test_uv_sees_the_network_settings_and_no_secret(tmp_path: Path) -> None:
         "NO_PROXY": "localhost",
         "SSL_CERT_FILE": "/certs",
         "UV_INDEX_URL": "http://index",
+        "UV_SYSTEM_CERTS": "false",
     }
     dropped = {
         "OPENAI_API_KEY": "sk-1",

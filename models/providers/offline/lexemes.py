@@ -122,6 +122,11 @@ def _attach(lexemes: list[Lexeme]) -> tuple[Lexeme, ...]:
             before = out.pop()
             out.append(replace(lexeme, numbers=before.numbers[:1], text=before.text))
             lexeme = replace(lexeme, numbers=before.numbers[1:2])
+        if _number_names_period(lexeme, lexemes[place : place + 2]):
+            lexeme = replace(
+                lexeme, numbers=lexemes[place].numbers, text=f"{lexeme.text} {lexemes[place].text}"
+            )
+            place += 1
         if place < len(lexemes) and lexemes[place].kind == "ARGS":
             lexeme = replace(
                 lexeme, numbers=lexemes[place].numbers, text=f"{lexeme.text} {lexemes[place].text}"
@@ -137,6 +142,25 @@ def _attach(lexemes: list[Lexeme]) -> tuple[Lexeme, ...]:
             place += 2
         out.append(lexeme)
     return tuple(out)
+
+
+def _number_names_period(lexeme: Lexeme, following: list[Lexeme]) -> bool:
+    """``RSI 14 below 30``: a number between an oscillator and its comparison."""
+    if (
+        lexeme.numbers
+        or lexeme.kind != "SERIES"
+        or [item.kind for item in following] != ["NUMBER", "COMPARE"]
+    ):
+        return False
+    row = CATALOGUE.get(lexeme.value)
+    number = following[0].numbers[0]
+    return (
+        row is not None
+        and row.centre is not None
+        and row.defaults[:1] != ()
+        and row.defaults[0][0] == "period"
+        and (number.is_integer() and 2 <= number <= 50)
+    )
 
 
 def _fits(before: Lexeme, lexeme: Lexeme) -> bool:

@@ -119,8 +119,9 @@ def _signal_line(phrase: Phrase, subject: Series, _: Lexeme) -> Rule | None:
         signal = Series("macd_signal", (*subject.values, Value("signal", 9.0, said=False)))
         assumed: tuple[str, ...] = ()
     else:
-        signal = series("average", 9.0, source=subject)
-        assumed = (f"the signal line of {CATALOGUE[subject.kind].label} is its 9-bar average",)
+        bars = 3.0 if subject.kind in {"stochastic", "stoch_rsi"} else 9.0
+        signal = series("average", bars, source=subject)
+        assumed = (f"the signal line of {CATALOGUE[subject.kind].label} is its {bars:g}-bar average",)
     return _crossing(subject, signal, verb, assumed)
 
 

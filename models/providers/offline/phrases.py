@@ -13,6 +13,7 @@ _CUTS = frozenset(
 _NOT_CONTENT = _CUTS - {"SELL", "UNLESS"} | {"FILLER", "OF", "BY", "MOVE"}
 _RISK = frozenset({"STOP", "TRAIL", "CHANDELIER", "RR_WORD", "SWING"})
 _AMOUNTS = frozenset({"PERCENT", "ATRX", "RATIO", "RISK_REWARD"})
+_TIMED = ("time", "hold", "timeout", "maximum")
 _SUBJECTS = frozenset({"SERIES", "PAIR", "VORTEX"})
 _NOUN_BEFORE = frozenset({"from", "the", "of", "above", "below", "beyond", "at"})
 
@@ -77,87 +78,94 @@ class Phrase:
         return parts
 
 
-@dataclass(slots=True)
-class _State:
-    leaving: bool = False
-    direction: str = ""
-    alternative: bool = False
-    inside: bool = False
-    comment: bool = False
-    unless: bool = False
-    ruled: bool = False
-    bought: bool = False
-    after_comma: bool = False
-
-
 def split(lexemes: Iterable[Lexeme]) -> list[Phrase]:
     """Cut into phrases. What explains instead of ruling ("signaling a trend reversal") is left out."""
-    phrases: list[Phrase] = []
-    state = _State()
-    run: list[Lexeme] = []
+    splitter = _Splitter()
+    run = list(lexemes)
+    for place, lexeme in enumerate(run):
+        following = next((item for item in run[place + 1 :] if item.kind != "FILLER"), None)
+        splitter.feed(lexeme, following)
+    splitter.close()
+    return splitter.phrases
 
-    def close() -> None:
-        if any(lexeme.kind not in _NOT_CONTENT for lexeme in run) and not state.comment:
-            kinds = {lexeme.kind for lexeme in run}
-            leaving = state.leaving or bool(kinds & _RISK) or ("TARGET" in kinds and bool(kinds & _AMOUNTS))
-            phrases.append(Phrase(tuple(run), leaving, state.direction, state.alternative, state.inside))
-            phrases[-1].unread = state.unless
-        run.clear()
 
-    before = ""
-    for lexeme in lexemes:
-        if lexeme.kind == "ENTER" and before in _NOUN_BEFORE and lexeme.text.startswith("entr"):
-            run.append(Lexeme("FILLER", "", lexeme.text))
-        elif lexeme.kind == "EXIT" and run and run[-1].kind in _SUBJECTS:
-            run.append(Lexeme("FILLER", "", lexeme.text))  # "price exits the squeeze" is no exit of ours
-        elif lexeme.kind in _CUTS:
-            risky = any(item.kind in _RISK for item in run)
-            state.ruled = state.ruled or (
-                not risky and not state.leaving and any(i.kind in _SUBJECTS for i in run)
-            )
-            close()
-            if risky and state.ruled and lexeme.kind == "JOIN" and lexeme.text in {"when", "if", "once"}:
-                state.unless = True
-            _turn(state, lexeme)
+class _Splitter:
+    """Where in the text we are: in the entry or the exit, for which side, inside an explanation or not."""
+
+    def __init__(self) -> None:
+        self.phrases: list[Phrase] = []
+        self.run: list[Lexeme] = []
+        self.leaving = self.alternative = self.inside = self.comment = self.unless = False
+        self.after_comma = self.bought = self.ruled = False
+        self.direction = ""
+        self.clause = 0
+        self.before = ""
+
+    def feed(self, lexeme: Lexeme, following: Lexeme | None) -> None:
+        """Take the next lexeme; ``following`` is the one after it that is not a filler."""
+        if lexeme.kind == "ENTER" and self.before in _NOUN_BEFORE and lexeme.text.startswith("entr"):
+            self.run.append(Lexeme("FILLER", "", lexeme.text))
+        elif lexeme.kind == "EXIT" and self.run and self.run[-1].kind in _SUBJECTS:
+            self.run.append(Lexeme("FILLER", "", lexeme.text))  # "price exits the squeeze" is no exit of ours
         elif lexeme.kind == "TARGET" and lexeme.text.startswith("targeting"):
-            close()
-            _turn(state, Lexeme("EXIT", "", ""))
-            run.append(lexeme)
+            self._cut(Lexeme("EXIT", "", ""), following)
+            self.run.append(lexeme)
+        elif lexeme.kind in _CUTS:
+            self._cut(lexeme, following)
         else:
-            run.append(lexeme)
-        before = lexeme.text
-    close()
-    return phrases
+            self.run.append(lexeme)
+        self.before = lexeme.text
 
+    def close(self) -> None:
+        """End the phrase that is being gathered."""
+        kinds = {lexeme.kind for lexeme in self.run}
+        if kinds - _NOT_CONTENT and not self.comment:
+            timed = any(lexeme.kind == "HOLD" and lexeme.text.startswith(_TIMED) for lexeme in self.run)
+            leaving = self.leaving or timed or bool(kinds & _RISK)
+            leaving = leaving or ("TARGET" in kinds and bool(kinds & _AMOUNTS))
+            phrase = Phrase(tuple(self.run), leaving, self.direction, self.alternative, self.inside)
+            phrase.unread = self.unless
+            self.phrases.append(phrase)
+        self.run = []
 
-def _turn(state: _State, lexeme: Lexeme) -> None:
-    kind = lexeme.kind
-    state.alternative = kind == "OR"
-    if kind in {"COMMA", "EXIT", "ENTER"} or (kind == "JOIN" and lexeme.text.startswith(("but", "then"))):
-        state.comment = state.unless = False
-    if kind == "UNLESS":
-        state.unless = True
-    if kind == "COMMENT":
-        state.comment = True
-    elif kind == "EXIT":
-        state.leaving = True
-    elif kind == "ENTER":
-        state.leaving = False
-    elif kind in {"OPEN", "CLOSE"}:
-        state.inside = kind == "OPEN"
-    elif kind == "DIRECTION":
-        _head(state, lexeme.value)
-    elif kind == "SELL":
-        if state.bought:
-            state.leaving, state.comment = True, False
-        else:
-            _head(state, "short")
-    state.after_comma = kind == "COMMA" or (state.after_comma and kind == "JOIN")
+    def _cut(self, lexeme: Lexeme, following: Lexeme | None) -> None:
+        empty, kinds = not self.run, {item.kind for item in self.run}
+        risky = bool(kinds & _RISK)
+        self.ruled = self.ruled or (not risky and not self.leaving and bool(kinds & _SUBJECTS))
+        self.close()
+        if risky and self.ruled and lexeme.kind == "JOIN" and lexeme.text in {"when", "if", "once"}:
+            self.unless = True  # says when the stop applies, not when to enter
+        self._turn(lexeme, following, empty=empty)
 
+    def _turn(self, lexeme: Lexeme, following: Lexeme | None, *, empty: bool) -> None:
+        kind = lexeme.kind
+        self.alternative = kind == "OR" or (empty and self.alternative and kind in {"JOIN", "ENTER"})
+        if kind in {"COMMA", "EXIT", "ENTER"} or (kind == "JOIN" and lexeme.text.startswith(("but", "then"))):
+            self.comment = self.unless = False
+        if kind in {"UNLESS", "COMMENT"}:
+            self.unless, self.comment = self.unless or kind == "UNLESS", kind == "COMMENT"
+        elif kind in {"EXIT", "ENTER"}:
+            self.leaving = kind == "EXIT"
+        elif kind in {"OPEN", "CLOSE"}:
+            self.inside = kind == "OPEN"
+        elif kind == "DIRECTION":
+            self._speak_for(lexeme.value, following)
+        elif kind == "SELL":
+            if self.bought:
+                self.leaving, self.comment = True, False
+            else:
+                self._speak_for("short", following)
+        if kind == "COMMA":
+            self.clause = len(self.phrases)
+        self.after_comma = kind == "COMMA" or (self.after_comma and kind == "JOIN")
 
-def _head(state: _State, direction: str) -> None:
-    if state.leaving and not state.after_comma:
-        return
-    state.leaving = state.comment = False
-    state.direction = direction
-    state.bought = state.bought or direction == "long"
+    def _speak_for(self, direction: str, following: Lexeme | None) -> None:
+        """Set the side of what comes, or of what came ("if RSI is above 70 go short, ...")."""
+        self.bought = self.bought or direction == "long"
+        stated = [phrase for phrase in self.phrases[self.clause :] if not phrase.leaving]
+        if stated and (following is None or following.kind == "COMMA"):
+            for phrase in stated:
+                phrase.direction = direction
+        elif not self.leaving or self.after_comma:
+            self.leaving = self.comment = False
+            self.direction = direction

@@ -35,7 +35,17 @@ _PAIRED_LINES = (
 
 def read_price(phrase: Phrase, scope: Scope) -> Rule | None:
     """The first of: golden cross, two lines, an edge, a channel, a single line."""
-    for reader in (_golden, _two_lines, _second_period, _edge, _extreme, _channel, _line, _same_line):
+    for reader in (
+        _golden,
+        _two_lines,
+        _second_period,
+        _past_bars,
+        _edge,
+        _extreme,
+        _channel,
+        _line,
+        _same_line,
+    ):
         found = reader(phrase, scope)
         if found is not None:
             return found
@@ -117,6 +127,16 @@ def _second_period(phrase: Phrase, scope: Scope) -> Rule | None:
     if way.startswith("either"):
         return rule(Compare(left, Op.CROSSES_ABOVE, right), Stance.BOTH, "cross")
     return _literal(left, way.split()[0], "event" in way, right, "cross")
+
+
+def _past_bars(phrase: Phrase, _: Scope) -> Rule | None:
+    """``20-day breakout``: out of the range of the bars before."""
+    place = phrase.find("BREAKOUT")
+    if place is None or place == 0 or phrase.lexemes[place - 1].kind != "PERIOD" or phrase.leaving:
+        return None
+    phrase.used |= {place, place - 1}
+    upper = series("dc_upper", *phrase.lexemes[place - 1].numbers)
+    return rule(Compare(series("close"), Op.CROSSES_ABOVE, upper), Stance.BOTH, "price")
 
 
 def _same_line(phrase: Phrase, scope: Scope) -> Rule | None:

@@ -62,6 +62,7 @@ def normalise(idea: str) -> IdeaText:
     text = unicodedata.normalize("NFKC", idea[:MAX_CHARACTERS])[:MAX_CHARACTERS].translate(_SIGNS).lower()
     text = "".join(sign if sign.isprintable() else " " for sign in text)
     text = re.sub(r"'s\b|s'(?= )", lambda match: "s" if match[0] == "s'" else "", text)
+    text = re.sub(r"[-=]+>|\u2192", " ", text)
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
     text = re.sub(r"(?<=\d)%?\s?-\s?(?=\d)", " to ", text)
     text = re.sub(r"(?<=\w)-(?=\w)", " ", text)

@@ -95,9 +95,9 @@ def _read_entries(phrases: list[Phrase], scope: Scope, reading: _Reading) -> Non
     for phrase in phrases:
         if phrase.leaving or phrase.unread:
             continue
-        found = _read(phrase, scope)
+        found = _read(phrase, scope, most=len(phrase.lexemes))
         for item in found:
-            if phrase.alternative and reading.entries and item.family == reading.entries[-1][0].family:
+            if phrase.alternative and reading.entries and reading.entries[-1][1] == phrase.direction:
                 last, direction = reading.entries.pop()
                 item = _either(last, item)
                 reading.entries.append((item, direction))
@@ -106,9 +106,9 @@ def _read_entries(phrases: list[Phrase], scope: Scope, reading: _Reading) -> Non
         _remember(phrase, scope)
 
 
-def _read(phrase: Phrase, scope: Scope) -> list[Rule]:
+def _read(phrase: Phrase, scope: Scope, *, most: int) -> list[Rule]:
     found: list[Rule] = []
-    while len(found) < len(phrase.lexemes):
+    while len(found) < most:
         item = next((item for reader in _READERS if (item := reader(phrase, scope)) is not None), None)
         if item is None:
             break
@@ -130,7 +130,7 @@ def _remember(phrase: Phrase, scope: Scope) -> None:
 def _either(last: Rule, item: Rule) -> Rule:
     """``below 30 or above 70`` states both sides; any other "or" means either will do."""
     stances = {last.stance, item.stance}
-    if stances == {Stance.BULL, Stance.BEAR}:
+    if stances == {Stance.BULL, Stance.BEAR} and last.family == item.family:
         bull, bear = (last, item) if last.stance is Stance.BULL else (item, last)
         return Rule(bull.literal, bear.literal, Stance.BOTH, last.family, last.vague, last.assumed)
     literal, mirrored = AnyOf((last.literal, item.literal)), AnyOf((last.mirror, item.mirror))
@@ -342,7 +342,7 @@ def _read_exits(phrases: list[Phrase], scope: Scope, reading: _Reading, *, both:
         before = set(phrase.used)
         if _is_stop(phrase):
             continue
-        for item in _read(phrase, scope):
+        for item in _read(phrase, scope, most=1):
             if item.family == "volume" and (
                 follows or not any(lexeme.kind == "COMPARE" for lexeme in phrase.lexemes)
             ):

@@ -83,7 +83,7 @@ SERIES: tuple[Row, ...] = (
     ("SERIES", "vwap", r"(?:volume weighted average price(?: \(vwap\))?|(?:rolling |anchored )?vwap)"),
     ("SERIES", "macd_histogram", r"macd histograms?(?: bars?)?"),
     ("SERIES", "macd", r"(?:moving average convergence divergence(?: \(macd\))?|macd)(?: lines?)?"),
-    ("SIGNAL_LINE", "", r"signal lines?"),
+    ("SIGNAL_LINE", "", r"signal lines?|%d"),
     ("SERIES", "hma", rf"(?:hull {_MOVING}(?: \(hma\))?|hma)"),
     ("SERIES", "dema", rf"(?:double exponential {_MOVING}|dema)"),
     ("SERIES", "ema", rf"(?:exponential(?: {_MOVING}| average)?(?: \(emas?\))?|emas?)"),
@@ -109,7 +109,7 @@ SERIES: tuple[Row, ...] = (
     (
         "SERIES",
         "roc",
-        r"(?:price )?rate of change(?: \(roc\))?|roc|price momentum|momentum(?= (?:is|above|below|crosses"
+        r"(?:price )?rate of change(?: \(roc\))?|roc|(?:price )?returns?(?= (?:is|are|above|below|turns|exceeds|[<>]))|price momentum|momentum(?= (?:is|above|below|crosses"
         r"|turns))",
     ),
     ("SERIES", "obv", r"on balance volume(?: \(obv\))?(?: indicator)?|obv(?: indicator)?"),
@@ -460,7 +460,8 @@ STRUCTURE: tuple[Row, ...] = (
     (
         "UNLESS",
         "",
-        r"filtering(?: out)?|avoid(?:s|ing)?|except(?: when)?|unless|not when|re ?entr?(?:y|ies|ers?"
+        r"(?:do not|don'?t|does not|never|not|without|no longer)(?: (?:buy|sell|enter|trade|go|short|long|open))?(?: (?:long|short))?"
+        r"|filtering(?: out)?|avoid(?:s|ing)?|except(?: when)?|unless|not when|re ?entr?(?:y|ies|ers?"
         r"|ering) (?:on|when|if|after|long|short)"
         r"|scal(?:e|es|ing) (?:in|out)|pyramid(?:s|ing)?",
     ),
@@ -529,7 +530,7 @@ FILLER = frozenset(
     indicators initial initiates instrument into involving is it its itself just key last level levels like
     line lines long look looking low lower lows make makes market markets may me mean measured method might
     model momentum more most move moves moving much multiple must my named near nearest new next no
-    normalized not note occur occurs of off on one ones only onto opportunities opportunity or oriented
+    normalized note occur occurs of off on one ones only onto opportunities opportunity or oriented
     oscillator our out over overall own pair particular pattern-based per percentage period periods phase
     phases place placed places play please point points position positions possible potential predefined
     previous prior quality range reach reached reaches reaching reading readings recent relative reversion
@@ -541,6 +542,6 @@ FILLER = frozenset(
     to together trade trader trades trading trend trending trends trigger triggered triggering triggers
     under underlying up upon upper us use used uses using value values various very via volatility was way
     ways we weighted were what when which while who whose will with within would write you your zone zones
-    """.split()  # noqa: SIM905  a list of hundreds of quoted words would be read by nobody
+    """.split()  # noqa: SIM905 a list of hundreds of quoted words would be read by nobody
 )
-"""Words that carry no rule: they are neither used nor reported as ignored."""
+"""Words that carry rule: they are neither used nor reported as ignored."""
