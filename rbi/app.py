@@ -52,6 +52,7 @@ from runners.base import BarsFile, RunnerError, Terms
 from runners.environments import Environment, describe, remove, resolve
 
 HOLD_OUT = 0.25
+SHOWN_IDEAS = 30  # at the end of a batch; `rbi results` shows all
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +332,11 @@ def _close(workplace: Workplace, batch: BatchRecord, result: BatchResult, *, jso
     totals = workplace.journal.totals(batch.name)
     if not json_output:
         out = console()
-        out.print(results_table(workplace.leaderboard(batch.name), title=batch.name))
+        rows = workplace.leaderboard(batch.name)
+        best = list(dict.fromkeys(row.number for row in rows))[:SHOWN_IDEAS]
+        out.print(results_table([row for row in rows if row.number in best], title=batch.name))
+        if len(best) < len(records):
+            out.print(f"the first {len(best)} of {len(records)} ideas; all of them: rbi results {batch.name}")
         out.print(counts_line(records))
         out.print(money_line(totals))
         out.print(f"leaderboard: {leaderboard}")

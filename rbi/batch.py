@@ -204,9 +204,15 @@ class Batch:
 
     def _announce(self, report: IdeaReport, outcome: Mapping[str, Any], seconds: float) -> None:
         idea, end = report.draft.idea, report.outcome
-        detail = end.cause or ", ".join(
-            f"{b.bars.name} {b.trades} trades" for b in report.draft.chosen_backtests
-        )
+        understood = end.kind is not OutcomeKind.NOT_UNDERSTOOD
+        trades = ", ".join(f"{b.bars.name} {b.trades} trades" for b in report.draft.chosen_backtests)
         self._events.emit(
-            IdeaFinished(idea.number, idea.idea_id, outcome["name"], end.kind.value, detail, seconds)
+            IdeaFinished(
+                number=idea.number,
+                idea_id=idea.idea_id,
+                name=outcome["name"] if understood else idea.text,
+                outcome=end.kind.value,
+                detail=(end.cause or trades) if understood else "",
+                seconds=seconds,
+            )
         )

@@ -14,10 +14,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rbi.domain import Attempt, Backtest, IdeaReport, Row, slug
 from rbi.equity_svg import equity_svg
 from rbi.leaderboard import rows_of
-from runners.base import Captured, Trade
+from runners.base import BarsFile, Captured, Trade
 
 INCOMING = ".incoming"
 OUTCOME_FILE = "outcome.json"
@@ -135,8 +137,19 @@ def _backtest_files(backtest: Backtest, attempt: Attempt) -> dict[str, str]:
     if result.stats and result.equity:
         files["stats.json"] = json.dumps(result.stats.to_json(), indent=2, allow_nan=False) + "\n"
         files["trades.csv"] = _trades_csv(result.trades)
-        files["equity.svg"] = equity_svg(result.equity, title=f"{bars.name} ({bars.part})", buy_and_hold=None)
+        files["equity.svg"] = equity_svg(
+            result.equity,
+            title=f"{bars.name} ({bars.part})",
+            buy_and_hold=_buy_and_hold(bars, result.equity.equity[0]),
+        )
     return files
+
+
+def _buy_and_hold(bars: BarsFile, cash: float) -> list[float]:
+    """What ``cash`` would have become if held in the instrument from the first bar on, without costs."""
+    with np.load(bars.path, allow_pickle=False) as arrays:
+        close = arrays["Close"]
+    return [float(value) for value in close / close[0] * cash]
 
 
 def _captured(output: Captured) -> str:

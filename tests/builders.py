@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
 
 from models.base import Usage
 from models.client import Answer
@@ -69,8 +73,16 @@ def bad_result(failure: Failure) -> RunResult:
     return RunResult(None, None, (), failure, Captured(), Captured("Traceback"), 0.5)
 
 
+@cache
+def _bars_folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory()
+
+
 def bars(name: str = "GOOG") -> BarsFile:
-    return BarsFile(name, "dev", 1611, f"fp-{name}", Path(f"{name}.npz"))
+    """Three bars, as long as the equity curve of `good_result`."""
+    path = Path(_bars_folder().name) / f"{name}.npz"
+    np.savez(path, Close=np.array([100.0, 102.0, 104.0]))
+    return BarsFile(name, "dev", 3, f"fp-{name}", path)
 
 
 class ScriptedEffects:

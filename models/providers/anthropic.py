@@ -72,7 +72,7 @@ class Anthropic(HostedModel["anthropic.Anthropic"]):
                     for event in stream:
                         reply.add(untrusted.as_json(event))
                 else:
-                    reply.rejection = Rejection.from_body(untrusted.parsed(stream.response.read()))
+                    reply.add_whole(untrusted.parsed(stream.response.read()))
         except anthropic.APIConnectionError as error:
             return self._broken(error, deadline)
         except anthropic.APIStatusError as error:
@@ -123,7 +123,7 @@ class Anthropic(HostedModel["anthropic.Anthropic"]):
 
 @dataclass(slots=True)
 class _Reply:
-    """What has come so far."""
+    """What has come so far: streamed events, or the one body of a server that ignores ``stream``."""
 
     text: str = ""
     stop: str | None = None
@@ -146,6 +146,19 @@ class _Reply:
         elif kind == "message_delta":
             self.stop = untrusted.text(untrusted.mapping(event, "delta"), "stop_reason") or self.stop
             self._count(untrusted.mapping(event, "usage"))
+
+    def add_whole(self, body: object) -> None:
+        """Take in a body that is a message or an error, whatever it is."""
+        self.rejection = Rejection.from_body(body)
+        if not isinstance(body, Mapping) or untrusted.text(body, "type") != "message":
+            return
+        self.begun = True
+        self.model = untrusted.text(body, "model") or None
+        self.stop = untrusted.text(body, "stop_reason") or None
+        self._count(untrusted.mapping(body, "usage"))
+        blocks = body.get("content")
+        for block in blocks if isinstance(blocks, list) else ():
+            self.text += untrusted.text(block, "text")
 
     def usage(self) -> Usage | None:
         """Anthropic's ``input_tokens`` leaves the cached ones out; ours has them in."""

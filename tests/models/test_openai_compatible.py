@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Callable
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -103,31 +100,3 @@ def test_a_row_of_the_table_is_enough_for_another_service(serve: Serve, prompt: 
         "from elsewhere",
         "elsewhere:small",
     )
-
-
-class WholeBodyHandler(BaseHTTPRequestHandler):
-    """A server that ignores ``stream``."""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        choice = {"index": 0, "message": {"content": "all at once"}, "finish_reason": "stop"}
-        usage = {"prompt_tokens": 3, "completion_tokens": 4}
-        body = json.dumps({"model": "m", "choices": [choice], "usage": usage}).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-def test_a_server_that_ignores_streaming_is_understood(prompt: Prompt, key: str) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), WholeBodyHandler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_address[1]}"
-        model = ModelFactory({"OPENAI_API_KEY": key, "OPENAI_BASE_URL": url}).create("openai:m")
-        response = model.generate(prompt, deadline_s=20)
-        server.shutdown()
-    assert (response.text, response.usage) == ("all at once", Usage(3, 4))
