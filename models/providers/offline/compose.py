@@ -17,23 +17,14 @@ from models.providers.offline.describe import (
     plan_conditions,
     risk_in_words,
 )
+from models.providers.offline.expressions import only_volume, operand, predicate
 from models.providers.offline.names import Names, key, name_everything
+from models.providers.offline.orders import enter, follow, risk_lines
 from models.providers.offline.rules import (
-    AnyOf,
-    Compare,
-    Condition,
-    Distance,
-    Op,
     Plan,
-    Recent,
-    Series,
-    StopKind,
-    Value,
 )
 from models.providers.offline.text import printable
 
-_CROSSINGS = {Op.CROSSES_ABOVE: "crossed_above", Op.CROSSES_BELOW: "crossed_below", Op.CROSSES: "crossed"}
-_CHANDELIER_BARS = 22
 _LINE = 92
 
 
@@ -113,11 +104,11 @@ def _init(plan: Plan, names: Names) -> list[str]:
         row = CATALOGUE[line.kind]
         arguments = [f"self.data.{column}" for column in row.columns]
         if line.source is not None:
-            arguments.append(_operand(line.source, names))
+            arguments.append(operand(line.source, names))
         arguments += [f"self.{name}" for name in names.arguments[key(line)]]
         lines += _call(names.lines[key(line)], row.function, arguments)
-    lines += _risk_lines(plan, names)
-    if any(_only_volume(line) for line in all_series(plan_conditions(plan))):
+    lines += risk_lines(plan, names)
+    if any(only_volume(line) for line in all_series(plan_conditions(plan))):
         lines.append("self.volume_seen = self.I(lambda volume: np.nancumsum(volume), self.data.Volume)")
     return lines
 
@@ -129,40 +120,6 @@ def _call(attribute: str, function: str, arguments: list[str]) -> list[str]:
     return [f"self.{attribute} = self.I(", *(f"    {part}," for part in (function, *arguments)), ")"]
 
 
-def _risk_lines(plan: Plan, names: Names) -> list[str]:
-    exits, lines = plan.exits, []
-    for distance in (exits.stop, exits.target, exits.trail):
-        if distance is None or distance.period is None:
-            continue
-        attribute, parameter = _risk_atr(distance, names)
-        line = f"self.{attribute} = self.I(atr, self.data.High, self.data.Low, self.data.Close, self.{parameter})"
-        if line not in lines:
-            lines.append(line)
-    if exits.stop is not None and exits.stop.kind is StopKind.SWING:
-        bars = names.parameter("swing_bars", number=int(exits.stop.amount.number))
-        lines.append(f"self.swing_low = self.I(lowest, self.data.Low, self.{bars})")
-        lines.append(f"self.swing_high = self.I(highest, self.data.High, self.{bars})")
-    if exits.chandelier is not None:
-        bars = names.parameter("chandelier_bars", number=_CHANDELIER_BARS)
-        lines.append(f"self.chandelier_high = self.I(highest, self.data.High, self.{bars})")
-        lines.append(f"self.chandelier_low = self.I(lowest, self.data.Low, self.{bars})")
-        lines.append(
-            f"self.chandelier_range = self.I(atr, self.data.High, self.data.Low, self.data.Close, self.{bars})"
-        )
-    return lines
-
-
-def _risk_atr(distance: Distance, names: Names) -> tuple[str, str]:
-    period = int(distance.period.number) if distance.period is not None else 14
-    parameter = names.parameter("risk_atr_period", number=period)
-    return parameter.replace("_period", ""), parameter
-
-
-def _operand(side: Series, names: Names) -> str:
-    row = CATALOGUE[side.kind]
-    return f"self.{names.lines[key(side)]}" if row.function else f"self.data.{row.columns[0]}"
-
-
 def _methods(plan: Plan, names: Names) -> list[str]:
     lines = ["", "    def next(self):", *(f"        {line}" for line in _next(plan))]
     for side, conditions, leaving in (
@@ -171,12 +128,12 @@ def _methods(plan: Plan, names: Names) -> list[str]:
     ):
         if not conditions:
             continue
-        lines += _predicate(f"wants_{side}", conditions, names, side, joined="and", leaving=False)
+        lines += predicate(f"wants_{side}", conditions, names, side, joined="and", leaving=False)
         if leaving:
-            lines += _predicate(f"leaves_{side}", leaving, names, side, joined="or", leaving=True)
-        lines += _enter(plan, side, names)
+            lines += predicate(f"leaves_{side}", leaving, names, side, joined="or", leaving=True)
+        lines += enter(plan, side, names)
     if plan.exits.trail is not None or plan.exits.chandelier is not None:
-        lines += _follow(plan, names)
+        lines += follow(plan, names)
     if plan.exits.bars is not None:
         bars = names.parameter("max_bars", number=int(plan.exits.bars.number))
         lines += [
@@ -213,150 +170,3 @@ def _next(plan: Plan) -> Iterable[str]:
     for place, side in enumerate(sides):
         yield f"{'if' if place == 0 else 'elif'} self.wants_{side}():"
         yield f"    self.enter_{side}()"
-
-
-def _predicate(
-    name: str, conditions: tuple[Condition, ...], names: Names, side: str, *, joined: str, leaving: bool
-) -> list[str]:
-    parts = [_expression(item, names, side, leaving=leaving) for item in conditions]
-    lines = ["", f"    def {name}(self):"]
-    if len(parts) == 1:
-        return [*lines, f"        return bool({parts[0]})"]
-    return [
-        *lines,
-        "        return bool(",
-        f"            {parts[0]}",
-        *(f"            {joined} {part}" for part in parts[1:]),
-        "        )",
-    ]
-
-
-def _expression(condition: Condition, names: Names, side: str, *, leaving: bool) -> str:
-    if isinstance(condition, AnyOf):
-        parts = [_expression(part, names, side, leaving=leaving) for part in condition.conditions]
-        return "(" + " or ".join(parts) + ")"
-    compare = condition.condition if isinstance(condition, Recent) else condition
-    text = _compare(condition, compare, names, side, leaving=leaving)
-    if _only_volume(compare.left) and not leaving:
-        return f"(self.volume_seen[-1] == 0 or {text})"
-    return text
-
-
-def _compare(condition: Compare | Recent, compare: Compare, names: Names, side: str, *, leaving: bool) -> str:
-    left = _operand(compare.left, names)
-    level = compare.right if isinstance(compare.right, Value) else None
-    if level is not None:
-        constant = level.number == 0 and not level.said
-        right = "0" if constant else f"self.{names.value(compare.left, level, side, leaving=leaving)}"
-    else:
-        right = _operand(compare.right, names) if isinstance(compare.right, Series) else ""
-    if compare.op in _CROSSINGS and compare.factor is None:
-        return f"{_CROSSINGS[compare.op]}({left}, {right})"
-    sign = "<" if compare.op in {Op.BELOW, Op.CROSSES_BELOW} else ">"
-    factor = ""
-    if compare.factor is not None:
-        factor = f"self.{names.value(compare.left, compare.factor, side, leaving=leaving)} * "
-    if isinstance(condition, Recent):
-        bars = f"[-self.{names.parameter('memory', number=int(condition.bars.number))} :]"
-        return f"({left}{bars} {sign} {factor}{right}{bars if level is None else ''}).any()"
-    return f"{left}[-1] {sign} {factor}{right}{'[-1]' if level is None else ''}"
-
-
-def _only_volume(line: Series) -> bool:
-    root = line
-    while root.source is not None:
-        root = root.source
-    return root.kind == "volume"
-
-
-def _enter(plan: Plan, side: str, names: Names) -> list[str]:
-    exits, lines = plan.exits, ["", f"    def enter_{side}(self):"]
-    away = "+" if side == "long" else "-"
-    stop, target = _stop_expression(plan, side, names), exits.target
-    order = "buy" if side == "long" else "sell"
-    if stop is None and target is None:
-        return [*lines, f"        self.{order}(size=self.size)"]
-    lines.append("        price = self.data.Close[-1]")
-    given, bounds = [], ["price"]
-    if stop is not None:
-        lines.append(f"        stop = {stop}")
-        given.append("sl=stop")
-        bounds = ["stop", "price"] if side == "long" else ["price", "stop"]
-    if target is not None:
-        lines.append(f"        target = {_target_expression(target, away, names)}")
-        given.append("tp=target")
-        bounds = [*bounds, "target"] if side == "long" else ["target", *bounds]
-    chain = " < ".join(["0", *bounds])
-    upper = " < np.inf" if side == "short" else ""
-    lines.append(f"        if {chain}{upper}:  # false while a distance is still unknown (NaN)")
-    lines.append(f"            self.{order}(size=self.size, {', '.join(given)})")
-    return lines
-
-
-def _stop_expression(plan: Plan, side: str, names: Names) -> str | None:
-    sign = "-" if side == "long" else "+"
-    exits = plan.exits
-    if exits.stop is not None and exits.stop.kind is StopKind.SWING:
-        return "self.swing_low[-1]" if side == "long" else "self.swing_high[-1]"
-    if exits.stop is not None:
-        return f"price {sign} {_reach(exits.stop, names)}"
-    if exits.trail is not None:
-        return f"price {sign} {_reach(exits.trail, names)}"
-    if exits.chandelier is not None:
-        factor = f"self.{names.parameter(exits.chandelier.name, number=exits.chandelier.number)}"
-        return f"price {sign} {factor} * self.chandelier_range[-1]"
-    return None
-
-
-def _reach(distance: Distance, names: Names) -> str:
-    amount = f"self.{names.parameter(distance.amount.name, number=distance.amount.number)}"
-    if distance.kind is StopKind.ATR:
-        return f"{amount} * self.{_risk_atr(distance, names)[0]}[-1]"
-    return f"price * {amount} / 100"
-
-
-def _target_expression(target: Distance, sign: str, names: Names) -> str:
-    if target.kind is StopKind.RISK:
-        ratio = f"self.{names.parameter(target.amount.name, number=target.amount.number)}"
-        return f"price + {ratio} * (price - stop)"
-    return f"price {sign} {_reach(target, names)}"
-
-
-def _chandelier(multiple: Value, side: str, names: Names) -> str:
-    factor = f"self.{names.parameter(multiple.name, number=multiple.number)}"
-    if side == "long":
-        return f"self.chandelier_high[-1] - {factor} * self.chandelier_range[-1]"
-    return f"self.chandelier_low[-1] + {factor} * self.chandelier_range[-1]"
-
-
-def _follow(plan: Plan, names: Names) -> list[str]:
-    exits = plan.exits
-    lines = [
-        "",
-        "    def follow_price(self):",
-        "        price = self.data.Close[-1]",
-        "        for trade in self.trades:",
-    ]
-    for side in ("long", "short"):
-        sign = "-" if side == "long" else "+"
-        if exits.trail is not None:
-            stop = f"price {sign} {_reach(exits.trail, names)}"
-        elif exits.chandelier is not None:
-            stop = _chandelier(exits.chandelier, side, names)
-        else:
-            return []
-        lines += [
-            f"            {'if' if side == 'long' else 'elif'} trade.is_{side}:",
-            f"                stop = {stop}",
-        ]
-        if side == "long":
-            lines += [
-                "                if (trade.sl or 0) < stop < price:",
-                "                    trade.sl = stop",
-            ]
-        else:
-            lines += [
-                "                if price < stop < (trade.sl or np.inf):",
-                "                    trade.sl = stop",
-            ]
-    return lines

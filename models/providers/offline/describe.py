@@ -17,7 +17,12 @@ from models.providers.offline.rules import (
     Value,
 )
 
-_EXACT = {"lowest": "the lowest of the {} bars before", "highest": "the highest of the {} bars before"}
+_EXACT = {
+    "lowest": "the lowest of the {} bars before",
+    "highest": "the highest of the {} bars before",
+    "dc_lower": "the lowest low of the {} bars before",
+    "dc_upper": "the highest high of the {} bars before",
+}
 _WORDS = {
     "sma": "Sma",
     "ema": "Ema",
@@ -41,10 +46,10 @@ def series_in_words(line: Series) -> str:
     """``RSI (14)``, ``the 20-bar average of volume``."""
     row = CATALOGUE[line.kind]
     numbers = ", ".join(number(abs(value.number)) for value in line.values)
+    if line.kind in _EXACT:
+        return _EXACT[line.kind].format(numbers)
     if line.kind in DERIVED and line.source is not None:
         source = series_in_words(line.source)
-        if line.kind in _EXACT:
-            return _EXACT[line.kind].format(numbers)
         return f"{row.label} ({numbers}) of {source}"
     return f"{row.label} ({numbers})" if numbers else row.label
 

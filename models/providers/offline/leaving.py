@@ -193,6 +193,8 @@ def _move(phrase: Phrase, leaving: Leaving) -> None:
         return
     phrase.use("EXPANSION", "SURGE", "MOVE")
     leaving.target = leaving.last = distance
+    if word is not None and "above" in word.text:
+        return
     if leaving.stop is None:
         leaving.stop = _renamed(distance, "stop")
         said = "a move" if word is not None else "an exit"

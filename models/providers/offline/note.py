@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from models.providers.offline.catalogue import CATALOGUE
 from models.providers.offline.describe import (
     all_series,
     class_name,
@@ -75,7 +76,8 @@ def _risk(plan: Plan) -> list[str]:
 
 
 def _indicators(plan: Plan) -> list[str]:
-    lines = [series_in_words(line) for line in all_series(plan_conditions(plan))]
+    used = (line for line in all_series(plan_conditions(plan)) if CATALOGUE[line.kind].function)
+    lines = [series_in_words(line) for line in used]
     return list(dict.fromkeys(lines))
 
 

@@ -1,11 +1,21 @@
-"""Phrases about the price and a line or band, and about two lines crossing."""
+"""Phrases about the price and a line or band."""
 
 from __future__ import annotations
 
 from models.providers.offline.catalogue import CATALOGUE, series
+from models.providers.offline.crossings import PAIRED_LINES, literal_rule, read_crossing
 from models.providers.offline.lexemes import Lexeme
 from models.providers.offline.phrases import Phrase
-from models.providers.offline.rules import AnyOf, Compare, Condition, Op, Rule, Series, Stance, Value
+from models.providers.offline.rules import (
+    AnyOf,
+    Compare,
+    Condition,
+    Op,
+    Rule,
+    Series,
+    Stance,
+    Value,
+)
 from models.providers.offline.scope import Scope, rule
 
 _VERBS = (
@@ -21,24 +31,12 @@ _VERBS = (
     "TURN",
 )
 _LINES = tuple(kind for kind, row in CATALOGUE.items() if row.shape == "line")
-_PAIRED_LINES = (
-    "vortex_plus",
-    "vortex_minus",
-    "di_plus",
-    "di_minus",
-    "aroon_up",
-    "aroon_down",
-    "tenkan",
-    "kijun",
-)
 
 
 def read_price(phrase: Phrase, scope: Scope) -> Rule | None:
-    """The first of: golden cross, two lines, an edge, a channel, a single line."""
+    """The first of: two lines crossing, an edge, a channel, a single line."""
     for reader in (
-        _golden,
-        _two_lines,
-        _second_period,
+        read_crossing,
         _past_bars,
         _edge,
         _extreme,
@@ -50,83 +48,6 @@ def read_price(phrase: Phrase, scope: Scope) -> Rule | None:
         if found is not None:
             return found
     return None
-
-
-def _golden(phrase: Phrase, _: Scope) -> Rule | None:
-    if (
-        sum(lexeme.kind == "SERIES" and lexeme.value in {"sma", "ema", "wma"} for lexeme in phrase.lexemes)
-        >= 2
-    ):
-        return None
-    lexeme = phrase.take("GOLDEN")
-    if lexeme is None:
-        return None
-    kind = "sma"
-    average = phrase.take("SERIES", "sma", "ema")
-    other = phrase.take("SERIES", "sma", "ema")
-    fast, slow = 50.0, 200.0
-    if average is not None and other is not None and average.numbers and other.numbers:
-        kind, fast, slow = average.value, average.numbers[0], other.numbers[0]
-    assumed = () if other is not None else ("a golden or death cross is SMA 50 crossing SMA 200",)
-    literal = Compare(series(kind, fast), Op.CROSSES_ABOVE, series(kind, slow))
-    stance = {"up": Stance.BULL, "down": Stance.BEAR, "both": Stance.BOTH}[lexeme.value]
-    if stance is Stance.BEAR:
-        literal = Compare(literal.left, Op.CROSSES_BELOW, literal.right)
-    return rule(literal, stance, "cross", vague=1, assumed=assumed)
-
-
-def _two_lines(phrase: Phrase, scope: Scope) -> Rule | None:
-    """``50-day SMA crosses above the 200-day SMA``; without a way it means both."""
-    places = [
-        place
-        for place, lexeme in enumerate(phrase.lexemes)
-        if lexeme.kind == "SERIES" and lexeme.value in _LINES and place not in phrase.used
-    ]
-    if len(places) < 2:
-        return None
-    first, second = (phrase.lexemes[place] for place in places[:2])
-    if first.value == second.value and first.numbers == second.numbers:
-        return None
-    if (first.value in _PAIRED_LINES) != (second.value in _PAIRED_LINES):
-        return None
-    verb = phrase.take_first("COMPARE", "CROSSOVER", "BREAK")
-    if verb is None and not (first.value in _PAIRED_LINES or first.value == second.value):
-        return None
-    phrase.used |= set(places[:2])
-    phrase.use("GOLDEN", "CROSSOVER")
-    left, right = _as_series(first, second), _as_series(second, first)
-    scope.pair = left, right
-    if verb is not None and verb.value.startswith(("up", "down")):
-        event = "event" in verb.value or verb.kind == "CROSSOVER"
-        return _literal(left, verb.value.split()[0], event, right, "cross")
-    if first.numbers and second.numbers and first.numbers[0] > second.numbers[0]:
-        left, right = right, left
-    return rule(Compare(left, Op.CROSSES_ABOVE, right), Stance.BOTH, "cross")
-
-
-def _second_period(phrase: Phrase, scope: Scope) -> Rule | None:
-    """``the 50-day moving average crosses above the 200-day``: the second average goes without its name."""
-    place = phrase.find("SERIES", "sma", "ema", "wma", "hma", "dema")
-    window = phrase.find("PERIOD")
-    verb = phrase.find("COMPARE")
-    if (
-        place is None
-        or window is None
-        or verb is None
-        or not place < verb < window
-        or phrase.has("EXTREME", "AVERAGE")
-    ):
-        return None
-    line = phrase.lexemes[place]
-    if not line.numbers or phrase.find("SERIES", "close") is not None:
-        return None
-    phrase.used |= {place, window, verb}
-    left, right = series(line.value, *line.numbers), series(line.value, *phrase.lexemes[window].numbers)
-    scope.pair = left, right
-    way = phrase.lexemes[verb].value
-    if way.startswith("either"):
-        return rule(Compare(left, Op.CROSSES_ABOVE, right), Stance.BOTH, "cross")
-    return _literal(left, way.split()[0], "event" in way, right, "cross")
 
 
 def _past_bars(phrase: Phrase, _: Scope) -> Rule | None:
@@ -154,34 +75,13 @@ def _same_line(phrase: Phrase, scope: Scope) -> Rule | None:
     subject = scope.subject.value if scope.subject is not None else "close"
     if scope.pair is not None and subject in _LINES and other is None:
         phrase.used.add(place)
-        return _literal(scope.pair[0], way, event, scope.pair[1], "cross")
+        return literal_rule(scope.pair[0], way, event, scope.pair[1], "cross")
     if scope.line is None or not (about_price or subject == "close"):
         return None
     phrase.used.add(place)
     _price(phrase)
     line = series(scope.line.value, *scope.line.numbers[: len(CATALOGUE[scope.line.value].defaults)])
-    return _literal(series("close"), way, event, line, "price")
-
-
-def _as_series(lexeme: Lexeme, other: Lexeme) -> Series:
-    kind = lexeme.value
-    if (
-        kind == "sma"
-        and lexeme.text.endswith(("moving average", "ma"))
-        and other.value in {"ema", "vwma", "wma", "hma"}
-    ):
-        kind = (
-            other.value
-            if lexeme.text.split()[-1] in {"ma", "average"} and "simple" not in lexeme.text
-            else kind
-        )
-    return series(kind, *lexeme.numbers[: len(CATALOGUE[kind].defaults)])
-
-
-def _literal(left: Series, way: str, event: bool, right: Series, family: str) -> Rule:
-    if way == "up":
-        return rule(Compare(left, Op.CROSSES_ABOVE if event else Op.ABOVE, right), Stance.BULL, family)
-    return rule(Compare(left, Op.CROSSES_BELOW if event else Op.BELOW, right), Stance.BEAR, family)
+    return literal_rule(series("close"), way, event, line, "price")
 
 
 def _edge(phrase: Phrase, scope: Scope) -> Rule | None:
@@ -216,7 +116,7 @@ def _edge(phrase: Phrase, scope: Scope) -> Rule | None:
 def _through(line: Series, verb: Lexeme | None) -> Rule:
     """A close through a line, the way the verb says or either way."""
     if verb is not None and verb.kind == "COMPARE" and verb.value.startswith(("up", "down")):
-        return _literal(series("close"), verb.value.split()[0], "event" in verb.value, line, "price")
+        return literal_rule(series("close"), verb.value.split()[0], "event" in verb.value, line, "price")
     return rule(Compare(series("close"), Op.CROSSES, line), Stance.NEUTRAL, "price")
 
 
@@ -235,7 +135,7 @@ def _at_edge(edge: Series, upper: bool, verb: Lexeme | None, *, leaving: bool) -
     way, event = ("up" if upper else "down"), True
     if verb is not None and verb.kind == "COMPARE" and not verb.value.startswith("either"):
         way, event = verb.value.split()[0], "event" in verb.value
-    return _literal(series("close"), way, event, edge, "price")
+    return literal_rule(series("close"), way, event, edge, "price")
 
 
 def _price(phrase: Phrase) -> None:
@@ -269,7 +169,7 @@ def _extreme(phrase: Phrase, scope: Scope) -> Rule | None:
     event = verb is not None and (verb.kind == "BREAK" or "event" in verb.value)
     if phrase.leaving and verb is None:
         return rule(_touch(edge, upper=upper), Stance.BOTH, "price")
-    return _literal(series("close"), way, event, edge, "price")
+    return literal_rule(series("close"), way, event, edge, "price")
 
 
 def _channel(phrase: Phrase, scope: Scope) -> Rule | None:
@@ -324,15 +224,15 @@ def _at_channel(upper: Series, lower: Series, verb: Lexeme | None, *, leaving: b
         sides: tuple[Condition, ...] = (Compare(close, Op.ABOVE, upper), Compare(close, Op.BELOW, lower))
         return rule(AnyOf(sides), Stance.NEUTRAL, "price")
     if verb is not None and kind == "COMPARE" and verb.value.startswith("up"):
-        return _literal(close, "up", "event" in verb.value, upper, "price")
+        return literal_rule(close, "up", "event" in verb.value, upper, "price")
     if verb is not None and kind == "COMPARE" and verb.value.startswith("down"):
-        return _literal(close, "down", "event" in verb.value, lower, "price")
+        return literal_rule(close, "down", "event" in verb.value, lower, "price")
     event = kind != "OUTSIDE"
     return rule(Compare(close, Op.CROSSES_ABOVE if event else Op.ABOVE, upper), Stance.BOTH, "price")
 
 
 def _line(phrase: Phrase, scope: Scope) -> Rule | None:
-    place = phrase.find("SERIES", *(kind for kind in _LINES if kind not in _PAIRED_LINES), "kijun", "tenkan")
+    place = phrase.find("SERIES", *(kind for kind in _LINES if kind not in PAIRED_LINES), "kijun", "tenkan")
     if place is None:
         return None
     lexeme = phrase.lexemes[place]
@@ -380,7 +280,7 @@ def _line(phrase: Phrase, scope: Scope) -> Rule | None:
         stance = Stance.BULL if way == "down" and not phrase.leaving else Stance.BEAR
         return rule(Compare(series("close"), op, line, Value("factor", 1 + share)), stance, "price")
     if way in {"up", "down"} and verb is not None:
-        return _literal(series("close"), way, "event" in verb.value, line, "price")
+        return literal_rule(series("close"), way, "event" in verb.value, line, "price")
     if phrase.leaving:
         return rule(Compare(series("close"), Op.CROSSES, line), Stance.NEUTRAL, "price")
     if verb is not None and verb.kind == "TOUCH":

@@ -119,12 +119,12 @@ def _number(node: ast.expr) -> float | None:
 
 
 def _apply(code: str, change: _Change) -> str:
-    lines = code.splitlines(keepends=True)
+    lines = code.replace("\r\n", "\n").replace("\r", "\n").split("\n")  # as the parser counts lines
     place = change.parameter.line - 1
     start, end = change.parameter.columns
     line = lines[place].encode()
     lines[place] = (line[:start] + _literal(change).encode() + line[end:]).decode()
-    return "".join(lines)
+    return "\n".join(lines)
 
 
 def _literal(change: _Change) -> str:

@@ -109,7 +109,8 @@ SERIES: tuple[Row, ...] = (
     (
         "SERIES",
         "roc",
-        r"(?:price )?rate of change(?: \(roc\))?|roc|(?:price )?returns?(?= (?:is|are|above|below|turns|exceeds|[<>]))|price momentum|momentum(?= (?:is|above|below|crosses"
+        r"(?:price )?rate of change(?: \(roc\))?|roc|(?:price )?returns?(?= (?:is|are|above|below|turns|exceeds|[<>]))"
+        r"|price momentum|momentum(?= (?:is|above|below|crosses"
         r"|turns))",
     ),
     ("SERIES", "obv", r"on balance volume(?: \(obv\))?(?: indicator)?|obv(?: indicator)?"),
@@ -460,7 +461,8 @@ STRUCTURE: tuple[Row, ...] = (
     (
         "UNLESS",
         "",
-        r"(?:do not|don'?t|does not|never|not|without|no longer)(?: (?:buy|sell|enter|trade|go|short|long|open))?(?: (?:long|short))?"
+        r"(?:do not|don'?t|does not|never|not|without|no longer)"
+        r"(?: (?:buy|sell|enter|trade|go|short|long|open))?(?: (?:long|short))?"
         r"|filtering(?: out)?|avoid(?:s|ing)?|except(?: when)?|unless|not when|re ?entr?(?:y|ies|ers?"
         r"|ering) (?:on|when|if|after|long|short)"
         r"|scal(?:e|es|ing) (?:in|out)|pyramid(?:s|ing)?",

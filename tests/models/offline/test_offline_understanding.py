@@ -62,8 +62,8 @@ WHOLLY = [
     ),
     (
         "Enter long when the close breaks above the 55-day high, exit at the 20-day low, 2.5\u00d7 ATR stop",
-        ["Long when close crosses above highest high before (55)"],
-        ["Long ends when low below lowest low before (20)"],
+        ["Long when close crosses above the highest high of the 55 bars before"],
+        ["Long ends when low below the lowest low of the 20 bars before"],
         ["Stop: 2.5 x ATR (14)"],
     ),
     (
@@ -121,8 +121,8 @@ WHOLLY = [
         "A breakout strategy that triggers when price crosses a 20-period Donchian channel while the 5-period ADX "
         "rises above 30, with exits on a 2:1 risk-reward ratio.",
         [
-            "Long when close crosses above highest high before (20) and ADX (5) above 30",
-            "Short when close crosses below lowest low before (20) and ADX (5) above 30",
+            "Long when close crosses above the highest high of the 20 bars before and ADX (5) above 30",
+            "Short when close crosses below the lowest low of the 20 bars before and ADX (5) above 30",
         ],
         [],
         ["Stop: 2 x ATR (14)", "Target: 2 times the risk"],
@@ -173,7 +173,7 @@ def test_missing_data_beside_a_readable_entry_is_dropped_and_named() -> None:
     plan = understand("Enter long when price breaks above the 20-day high during negative funding rates.")
     assert plan.coverage is Coverage.PARTLY
     assert plan.missing_data == ("negative funding rates",)
-    assert entries_in_words(plan) == ["Long when close above highest high before (20)"] or plan.long
+    assert entries_in_words(plan) == ["Long when close crosses above the highest high of the 20 bars before"]
 
 
 def test_words_that_no_rule_uses_are_listed() -> None:
@@ -186,6 +186,35 @@ def test_defaults_that_the_text_left_open_are_listed_as_assumed() -> None:
     plan = understand("Buy when RSI is oversold, exit on a 2:1 risk-reward ratio")
     assert any("oversold RSI is at 30" in line for line in plan.assumed)
     assert any("2 x ATR(14)" in line for line in plan.assumed)
+
+
+def test_or_between_conditions_means_that_either_will_do() -> None:
+    plan = understand("Buy when RSI < 30 or price touches the lower Bollinger Band; exit RSI > 60")
+    assert entries_in_words(plan) == ["Long when RSI (14) below 30 or low below lower Bollinger Band (20, 2)"]
+
+
+def test_a_direction_behind_its_condition_belongs_to_that_condition() -> None:
+    plan = understand("RSI 14 below 30 long, above 70 short")
+    assert entries_in_words(plan) == ["Long when RSI (14) below 30", "Short when RSI (14) above 70"]
+
+
+def test_a_negated_condition_is_listed_and_never_turned_into_its_opposite() -> None:
+    plan = understand("Do not buy when RSI is above 70; buy when MACD crosses above zero")
+    assert entries_in_words(plan) == ["Long when MACD line (12, 26) crosses above 0"]
+    assert plan.ignored == ("rsi is above 70",)
+
+
+def test_a_timeframe_is_not_taken_for_a_period() -> None:
+    plan = understand("Buy when the 5-minute RSI crosses above 30, exit when RSI is above 70")
+    assert entries_in_words(plan) == ["Long when RSI (14) crosses above 30"]
+    assert "5 minute" in plan.ignored
+
+
+def test_what_only_explains_is_no_rule() -> None:
+    plan = understand(
+        "Buy when RSI crosses above 30, signaling a bullish MACD crossover, exit when RSI is above 70"
+    )
+    assert entries_in_words(plan) == ["Long when RSI (14) crosses above 30"]
 
 
 def test_an_exception_is_not_read_as_a_rule() -> None:
