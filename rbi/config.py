@@ -212,7 +212,17 @@ def _dotenv(path: Path) -> dict[str, str]:
         return {}
     from dotenv import dotenv_values
 
-    return {key: value for key, value in dotenv_values(path).items() if value is not None}
+    try:
+        values = dotenv_values(path, encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(
+            "the file is not UTF-8 text", where=str(path), fix="write lines such as OPENAI_API_KEY=..."
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"the file cannot be read: {error.strerror}", where=str(path), fix="check its permissions"
+        ) from None
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _toml(path: Path, *, required: bool) -> dict[str, Any]:

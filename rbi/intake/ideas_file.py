@@ -81,17 +81,19 @@ def _content(path: Path) -> bytes:
             "an ideas file is needed, this is a folder", where=str(path), fix="name a text file in it"
         )
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise RbiError(
-                f"the ideas file is larger than {LARGEST_FILE >> 20} MB",
-                where=str(path),
-                fix="split it: `split -l 10000 FILE ideas-`",
-            )
-        return path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
         raise RbiError("there is no such ideas file", where=str(path), fix=_missing_fix(path)) from None
     except PermissionError:
         raise RbiError("the ideas file may not be read", where=str(path), fix=f"chmod u+r '{path}'") from None
+    if len(content) > LARGEST_FILE:
+        raise RbiError(
+            f"the ideas file is larger than {LARGEST_FILE >> 20} MB",
+            where=str(path),
+            fix="split it: `split -l 10000 FILE ideas-`",
+        )
+    return content
 
 
 def _missing_fix(path: Path) -> str:

@@ -87,3 +87,14 @@ def test_a_recorded_batch_keeps_its_settings_but_not_its_place() -> None:
 def test_a_named_settings_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such settings file"):
         load({}, folder=tmp_path, environ={}, config=tmp_path / "other.toml")
+
+
+def test_a_dotenv_that_is_no_text_is_explained(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"OPENAI_API_KEY=\xff\xfe\x00")
+    with pytest.raises(UsageError, match="not UTF-8"):
+        load({}, folder=tmp_path, environ={})
+
+
+def test_a_dotenv_saved_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("RBI_LIMIT=3\n", encoding="utf-8-sig")
+    assert load({}, folder=tmp_path, environ={}).limit == 3
