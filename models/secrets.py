@@ -53,6 +53,15 @@ def redact(text: str, secrets: Iterable[Secret]) -> str:
     return _MASKED_WORD.sub(HIDDEN, text)
 
 
+def without(text: str, secret: Secret) -> str:
+    """``text`` with the whole secret replaced wherever it stands, and nothing else.
+
+    For text that is worth keeping to the letter, such as an answer; words too short to be a key are left alone.
+    """
+    value = secret.reveal()
+    return text.replace(value, HIDDEN) if len(value) >= _SHORTEST_PART else text
+
+
 def public_url(url: str) -> str:
     """``url`` without the parts that may hold a password: user, query and fragment."""
     try:

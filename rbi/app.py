@@ -7,6 +7,7 @@ import platform
 import signal
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from rbi.config import Settings, from_record
 from rbi.console import console
 from rbi.data.catalog import Dataset, load_all
 from rbi.data.slices import dev, write_npz
+from rbi.domain import OutcomeKind
 from rbi.effects import JournaledEffects
 from rbi.errors import ExitCode, RbiError, UsageError
 from rbi.events import (
@@ -180,8 +182,7 @@ def _carry_out(
     events = Events()
     stop = StopSignal()
     folder = RunFolder(
-        workplace.results,
-        workplace.journal,
+        workplace,
         batch,
         description=_description(settings, parts),
         changed=lambda name: events.emit(RunFolderChanged(name)),
@@ -221,7 +222,8 @@ def _carry_out(
     )
     with _shown(events, json_output=json_output), _signals(stop, client.stop):
         events.add(EventsFile(lambda: folder.newest / "events.jsonl"))
-        events.emit(_started(settings, parts, batch, folder.newest, records))
+        finished = sum(whole.is_finished(record) for record in records)
+        events.emit(_started(settings, parts, batch, folder.newest, total=len(records), finished=finished))
         for dataset in parts.datasets:
             for note in dataset.notes:
                 events.emit(Notice(f"{dataset.name}: {note}"))
@@ -263,14 +265,14 @@ def _description(settings: Settings, parts: Parts) -> dict[str, Any]:
 
 
 def _started(
-    settings: Settings, parts: Parts, batch: BatchRecord, folder: Path, records: Sequence[IdeaRecord]
+    settings: Settings, parts: Parts, batch: BatchRecord, folder: Path, *, total: int, finished: int
 ) -> BatchStarted:
     kind = "" if parts.model.is_language_model else " (rule-based, not a language model)"
     return BatchStarted(
         name=batch.name,
         folder=str(folder),
-        total=len(records),
-        finished=sum(record.final for record in records),
+        total=total,
+        finished=finished,
         model=parts.model.name + kind,
         data=tuple(f"{dataset.name} {dataset.timeframe}" for dataset in parts.datasets),
         workers=settings.thread_count,
@@ -364,6 +366,18 @@ def _exit_code(batch: BatchRecord, result: BatchResult, records: Sequence[IdeaRe
             f"stopped: {len(records) - left} of {len(records)} ideas are finished and safe", file=sys.stderr
         )
         raise result.error
-    if left:
-        print(f"{left} ideas got no answer from the model; try them again: {again}", file=sys.stderr)
-    return ExitCode.OK
+    return _say_what_is_left(records, again)
+
+
+def _say_what_is_left(records: Sequence[IdeaRecord], again: str) -> int:
+    """Ideas that a further run may bring to an end: how many, and why they have none yet."""
+    kinds = Counter(str(r.outcome["outcome"]) for r in records if not r.final and r.outcome)
+    reasons = {
+        OutcomeKind.MODEL_FAILED: "got no usable answer from the model",
+        OutcomeKind.BROKEN: "met an error inside rbi (`rbi show` has the details; please report it)",
+    }
+    for kind, reason in reasons.items():
+        if kinds[kind]:
+            ideas = "1 idea" if kinds[kind] == 1 else f"{kinds[kind]} ideas"
+            print(f"{ideas} {reason}; to try again: {again}", file=sys.stderr)
+    return ExitCode.STOPPED if kinds else ExitCode.OK

@@ -103,7 +103,7 @@ class Batch:
 
     def run(self, records: Sequence[IdeaRecord]) -> BatchResult:
         """Work until every idea has an outcome, a stop is asked for, or something ends the whole batch."""
-        pending = deque(record.idea for record in records if not self._is_finished(record))
+        pending = deque(record.idea for record in records if not self.is_finished(record))
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="idea")
         running: dict[Future[_Done], Idea] = {}
         error: Exception | None = None
@@ -114,8 +114,14 @@ class Batch:
             error = self._collect(running, pending)
         return self._end(pool, running, error)
 
-    def _is_finished(self, record: IdeaRecord) -> bool:
-        return record.final and record.folder is not None and self._folders.is_complete(record.folder)
+    def is_finished(self, record: IdeaRecord) -> bool:
+        """Whether there is nothing left to do for an idea.
+
+        One that ran into the timeout is always looked at again: the journal knows whether it has more time now.
+        """
+        if not record.final or record.folder is None or record.outcome is None:
+            return False
+        return not record.outcome["timed_out"] and self._folders.is_complete(record.folder)
 
     def _collect(self, running: dict[Future[_Done], Idea], pending: deque[Idea]) -> Exception | None:
         """Take in what ended; an idea that another process holds goes back to the end of the queue."""
@@ -172,7 +178,7 @@ class Batch:
             if not mine:
                 return _Done.ELSEWHERE
             record = self._journal.idea(self._name, idea.idea_id)
-            if record and self._is_finished(record):
+            if record and self.is_finished(record):
                 return _Done.FINISHED
             return self._take_to_its_end(idea)
 
@@ -184,13 +190,14 @@ class Batch:
         self._events.emit(IdeaStarted(idea.number, idea.idea_id, idea.text))
         try:
             report = self._work(idea, lambda stage: self._events.emit(StageStarted(idea.number, stage)))
+            outcome = self._folders.write(folder, report)
         except (Interrupted, CallInterrupted, RunInterrupted):
             return _Done.STOPPED
         except (ModelError, RunnerError, RbiError, OSError):
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours in one idea must not lose the others
             report = self._broken(idea, error)
-        outcome = self._folders.write(folder, report)
+            outcome = self._folders.write(folder, report)
         self._journal.save_outcome(self._name, idea.idea_id, outcome, final=report.outcome.final)
         self._announce(report, outcome, time.monotonic() - began)
         return _Done.FINISHED

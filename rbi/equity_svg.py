@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from runners.base import EquityCurve
 
 MAX_POINTS = 1000
+_LARGEST = 1e100
 
 _WIDTH, _HEIGHT = 900, 460
 _LEFT, _RIGHT = 72, 20
@@ -64,7 +65,7 @@ def equity_svg(equity: EquityCurve, *, title: str, buy_and_hold: Sequence[float]
     if buy_and_hold is not None and len(buy_and_hold) != len(equity.equity):
         raise ValueError(f"buy_and_hold has {len(buy_and_hold)} values, equity has {len(equity.equity)}")
     values = np.array(equity.equity, dtype=np.float64)
-    known = np.isfinite(values)
+    known = _drawable(values)
     shown_title = _clean(title)
     if known.sum() < 2:
         return _svg(shown_title, [_text(_WIDTH / 2, 200, "no equity to draw", anchor="middle", color=_FAINT)])
@@ -95,7 +96,7 @@ def thin(values: Array, most: int = MAX_POINTS) -> NDArray[np.intp]:
 
 
 def _equity_panel(time: Array, equity: Array, hold: Array | None, x: _Axis) -> list[str]:
-    finite_hold = np.array([]) if hold is None else hold[np.isfinite(hold)]
+    finite_hold = np.array([]) if hold is None else hold[_drawable(hold)]
     everything = np.concatenate([equity, finite_hold])
     ticks = _ticks(float(everything.min()), float(everything.max()), 5)
     y = _Axis(ticks[0], ticks[-1], _EQUITY_BOTTOM, _EQUITY_TOP)
@@ -103,7 +104,7 @@ def _equity_panel(time: Array, equity: Array, hold: Array | None, x: _Axis) -> l
     parts = [part for tick in ticks for part in _level(y.pixel(tick), _money(tick, step, largest))]
     legend = [("Strategy", _EQUITY, float(equity[-1]))]
     if hold is not None and len(finite_hold) > 1:
-        known = np.isfinite(hold)
+        known = _drawable(hold)
         parts.append(_line(time[known], hold[known], x, y, _HOLD, 1.4))
         legend.append(("Buy & hold", _HOLD, float(finite_hold[-1])))
     parts.append(_line(time, equity, x, y, _EQUITY, 1.8))
@@ -173,6 +174,11 @@ def _count(value: int, unit: str, wanted: str) -> int:
 
 def _label(ns: int, characters: int) -> str:
     return str(np.datetime64(ns, "ns"))[:characters].replace("T", " ")
+
+
+def _drawable(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which values are numbers, and of a size whose differences and multiples are numbers too."""
+    return np.asarray(np.abs(values) < _LARGEST)
 
 
 def _ticks(low: float, high: float, about: int) -> list[float]:

@@ -254,6 +254,15 @@ class Journal:
             _batch(row) for row in self._db.query("SELECT * FROM batch ORDER BY touched DESC, rowid DESC")
         )
 
+    def folders_in_use(self) -> dict[str, str]:
+        """Every run folder that belongs to a batch, by name or because ideas are in it, with that batch's name."""
+        rows = self._db.query(
+            "SELECT name, name AS folder FROM batch UNION SELECT name, folder FROM batch"
+            " UNION SELECT batch AS name, substr(folder, 1, instr(folder, '/') - 1) AS folder"
+            " FROM batch_idea WHERE folder IS NOT NULL"
+        )
+        return {row["folder"]: row["name"] for row in rows}
+
     def add_ideas(self, batch: str, texts: Sequence[str]) -> tuple[IdeaRecord, ...]:
         """Make sure the batch has these ideas and return their records, in the given order.
 

@@ -19,7 +19,7 @@ import numpy as np
 from rbi.domain import Attempt, Backtest, IdeaReport, Row, slug
 from rbi.equity_svg import equity_svg
 from rbi.leaderboard import rows_of
-from runners.base import BarsFile, Captured, Trade
+from runners.base import BarsFile, Captured, FailureKind, Trade
 
 INCOMING = ".incoming"
 OUTCOME_FILE = "outcome.json"
@@ -91,6 +91,10 @@ def outcome_record(report: IdeaReport, folder: str) -> dict[str, Any]:
         "coverage": draft.note.coverage.value if draft.note else "",
         "ignored": list(draft.note.ignored) if draft.note else [],
         "chosen_attempt": draft.chosen,
+        "timed_out": any(
+            b.result.failure is not None and b.result.failure.kind is FailureKind.TIMEOUT
+            for b in draft.backtests
+        ),
         "versions": [attempt.version for attempt in draft.attempts],
         "models": list(dict.fromkeys(draft.models)),
         "rows": [asdict(row) for row in rows_of(report, folder)],

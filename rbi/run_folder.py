@@ -7,10 +7,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from rbi.journal import BatchRecord, Journal
+from rbi.journal import BatchRecord
 from rbi.locks import DateLock
 from rbi.results import write_json
-from rbi.workplace import dated_name
+from rbi.workplace import Workplace
 
 RUN_FILE = "run.json"
 
@@ -24,16 +24,14 @@ class RunFolder:
 
     def __init__(
         self,
-        results: Path,
-        journal: Journal,
+        workplace: Workplace,
         batch: BatchRecord,
         *,
         description: Mapping[str, Any],
         changed: Callable[[str], None],
         today: Callable[[], date] = date.today,
     ) -> None:
-        self._results = results
-        self._journal = journal
+        self._workplace = workplace
         self._batch = batch
         self._description = description
         self._changed = changed
@@ -44,7 +42,7 @@ class RunFolder:
     @property
     def newest(self) -> Path:
         """The folder in use, without looking at the date."""
-        return self._results / self._newest
+        return self._workplace.results / self._newest
 
     def for_idea(self) -> str:
         """The folder, relative to the results folder, for an idea that starts now."""
@@ -53,14 +51,13 @@ class RunFolder:
     def _next(self, day: date) -> str:
         if self._batch.settings.get("name"):
             return self._newest
-        folder = dated_name(self._batch.source, day)
+        folder = self._workplace.folder_of_day(self._batch, day)
         self._describe(folder)
-        self._journal.save_batch(
-            self._batch.name, source=self._batch.source, folder=folder, settings=self._batch.settings
-        )
         self._newest = folder
         self._changed(folder)
         return folder
 
     def _describe(self, folder: str) -> None:
-        write_json(self._results / folder / RUN_FILE, {"batch": self._batch.name, **self._description})
+        write_json(
+            self._workplace.results / folder / RUN_FILE, {"batch": self._batch.name, **self._description}
+        )

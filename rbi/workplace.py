@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,10 @@ class Workplace:
                 raise RbiError("there is no batch yet", where=str(self.results), fix="`rbi run` starts one")
             return batches[0]
         wanted = Path(name).name
-        for batch in batches:
-            if wanted in (batch.name, batch.folder):
-                return batch
+        by_name = {batch.name: batch for batch in batches}
+        owner = wanted if wanted in by_name else self.journal.folders_in_use().get(wanted)
+        if owner is not None:
+            return by_name[owner]
         known = ", ".join(b.name for b in batches[:10]) or "none"
         raise RbiError(f"there is no batch {name!r}", where=str(self.results), fix=f"batches here: {known}")
 
@@ -81,6 +83,13 @@ class Workplace:
         known = self.journal.batch(settings.name)
         if known:
             check_identity(known, identity)
+        elif settings.name in self.journal.folders_in_use():
+            owner = self.journal.folders_in_use()[settings.name]
+            raise UsageError(
+                f"the folder {settings.name} belongs to batch {owner}",
+                where="--name",
+                fix="choose another name",
+            )
         return settings.name
 
     def _unfinished(self, source: str, identity: Mapping[str, Any]) -> str:
@@ -94,15 +103,25 @@ class Workplace:
         return all(record.final for record in self.journal.ideas(batch))
 
     def _new_name(self, source: str, identity: Mapping[str, Any], today: date) -> str:
-        base = dated_name(source, today)
-        for number in range(1, 10_000):
-            name = base if number == 1 else f"{base}-{number}"
+        in_use = self.journal.folders_in_use()
+        for name in _numbered(dated_name(source, today)):
             known = self.journal.batch(name)
-            if not known or (known.source == source and known.settings.get("identity") == identity):
+            same = known and known.source == source and known.settings.get("identity") == identity
+            if same or name not in in_use:
                 return name
-        raise UsageError(
-            "too many batches of one day", where=str(self.results), fix="name this one with --name"
-        )
+        raise AssertionError("names do not end")
+
+    def folder_of_day(self, batch: BatchRecord, day: date) -> str:
+        """The run folder of a batch for a new day: the one it has got already, or the first that is nobody's."""
+        with self.claims.hold("batches"):
+            base = dated_name(batch.source, day)
+            now = self.journal.batch(batch.name) or batch
+            if now.folder.startswith(base):  # another process on the batch was first
+                return now.folder
+            in_use = self.journal.folders_in_use()
+            folder = next(name for name in _numbered(base) if in_use.get(name, batch.name) == batch.name)
+            self.journal.save_batch(batch.name, source=batch.source, folder=folder, settings=batch.settings)
+            return folder
 
     def leaderboard(self, batch: str) -> tuple[Row, ...]:
         """The ranked rows of every idea of a batch that has an outcome."""
@@ -121,6 +140,12 @@ class Workplace:
 def dated_name(source: str, day: date) -> str:
     """The name of a batch that the user did not name: the date and the ideas file."""
     return f"{day.isoformat()}-{slug(Path(source).stem)}"
+
+
+def _numbered(base: str) -> Iterator[str]:
+    yield base
+    for number in count(2):
+        yield f"{base}-{number}"
 
 
 def check_identity(batch: BatchRecord, identity: Mapping[str, Any]) -> None:

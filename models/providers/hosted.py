@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Generic
 
 from models.base import Account, BaseModel, ModelResponse, Prompt
@@ -11,7 +12,7 @@ from models.errors import ConnectionFailed, DeadlineExceeded, ModelError
 from models.providers.connection import Client, Connection, Deadline
 from models.providers.rejection import Rejection, classify
 from models.providers.service import Service
-from models.secrets import Secret, public_url, redact
+from models.secrets import Secret, public_url, redact, without
 
 
 class HostedModel(BaseModel, Generic[Client]):
@@ -44,7 +45,11 @@ class HostedModel(BaseModel, Generic[Client]):
             outcome = self._ask_once(client, prompt, deadline)
         if isinstance(outcome, ModelError):
             raise outcome
-        return outcome
+        return replace(outcome, text=self._kept(outcome.text), model=self._kept(outcome.model))
+
+    def _kept(self, text: str) -> str:
+        """Words of the provider that can be written down: valid Unicode, and without the key if it sent that back."""
+        return without(text.encode("utf-8", "replace").decode(), self._connection.key)
 
     def _rejected(self, rejection: Rejection) -> ModelError:
         error = classify(rejection, self.service, self.model)

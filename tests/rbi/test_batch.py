@@ -11,13 +11,16 @@ import pytest
 
 from models.errors import BadKey
 from rbi.batch import Batch, BatchResult, Ending, StopSignal, Work
+from rbi.config import Settings
 from rbi.domain import Draft, Idea, IdeaReport, Outcome, OutcomeKind
 from rbi.effects import Interrupted
+from rbi.errors import UsageError
 from rbi.events import Event, Events, IdeaFinished, Notice
 from rbi.journal import Journal
 from rbi.locks import FileLock
 from rbi.results import IdeaFolders
 from rbi.run_folder import RunFolder
+from rbi.workplace import Workplace
 
 DONE = Outcome(OutcomeKind.NO_TRADES, None, ("none",))
 
@@ -32,6 +35,7 @@ class Bench:
     def __init__(self, results: Path, count: int = 6) -> None:
         self.results = results
         self.journal = Journal(results / "rbi.db")
+        self.workplace = Workplace(results, self.journal, FileLock(results / ".locks"))
         self.record = self.journal.save_batch("b", source="ideas.txt", folder="2026-01-31-ideas", settings={})
         self.journal.add_ideas("b", [f"idea {n}" for n in range(count)])
         self.events: list[Event] = []
@@ -41,7 +45,7 @@ class Bench:
 
     def run(self, work: Work, *, workers: int = 3, grace_s: float = 5.0) -> BatchResult:
         folder = RunFolder(
-            self.results, self.journal, self.record, description={}, changed=str, today=lambda: self.days[0]
+            self.workplace, self.record, description={}, changed=str, today=lambda: self.days[0]
         )
         batch = Batch(
             name="b",
@@ -139,7 +143,7 @@ def test_a_batch_with_a_name_of_its_own_keeps_its_folder_over_midnight(bench: Be
         "mine", source="ideas.txt", folder="mine", settings={"name": "mine"}
     )
     folder = RunFolder(
-        bench.results, bench.journal, bench.record, description={}, changed=str, today=lambda: bench.days[0]
+        bench.workplace, bench.record, description={}, changed=str, today=lambda: bench.days[0]
     )
     bench.days[0] = date(2026, 2, 1)
     assert folder.for_idea() == "mine"
@@ -229,3 +233,41 @@ def test_a_listener_that_fails_does_not_stop_the_batch(
 def test_every_finished_idea_is_announced_once(bench: Bench) -> None:
     bench.run(done)
     assert sorted(e.number for e in bench.events if isinstance(e, IdeaFinished)) == [1, 2, 3, 4, 5, 6]
+
+
+def test_an_idea_whose_folder_cannot_be_made_does_not_stop_the_others(bench: Bench) -> None:
+    def work(idea: Idea, entered: Callable[[str], None]) -> IdeaReport:
+        reasons = ("half an emoji \ud83d",) if idea.number == 3 else ("none",)
+        return IdeaReport(Draft(idea), Outcome(OutcomeKind.NO_TRADES, None, reasons))
+
+    assert bench.run(work).ending is Ending.FINISHED
+    assert bench.finished() == 5
+
+
+def test_after_midnight_two_batches_of_one_file_have_folders_of_their_own(tmp_path: Path) -> None:
+    days = [date(2026, 1, 31)]
+    journal = Journal(tmp_path / "rbi.db")
+    place = Workplace(tmp_path, journal, FileLock(tmp_path / ".locks"))
+    folders = []
+    for model in ("a", "b"):
+        batch, _ = place.begin(Settings(ideas="i.txt"), ["x"], identity={"model": model}, today=days[0])
+        folders.append(RunFolder(place, batch, description={}, changed=str, today=lambda: days[0]))
+    days[0] = date(2026, 2, 1)
+    assert [folder.for_idea() for folder in folders] == ["2026-02-01-i", "2026-02-01-i-2"]
+    third, _ = place.begin(Settings(ideas="i.txt"), ["x"], identity={"model": "c"}, today=days[0])
+    assert third.name == "2026-02-01-i-3"
+    assert place.find_batch("2026-02-01-i-2").name == "2026-01-31-i-2"
+    with pytest.raises(UsageError, match="belongs to batch"):
+        place.begin(
+            Settings(ideas="i.txt", name="2026-02-01-i"), ["x"], identity={"model": "d"}, today=days[0]
+        )
+    journal.close()
+
+
+def test_two_processes_of_one_batch_move_to_the_same_new_folder(bench: Bench) -> None:
+    folders = [
+        RunFolder(bench.workplace, bench.record, description={}, changed=str, today=lambda: bench.days[0])
+        for _ in range(2)
+    ]
+    bench.days[0] = date(2026, 2, 1)
+    assert [folder.for_idea() for folder in folders] == ["2026-02-01-ideas"] * 2

@@ -142,3 +142,8 @@ def test_an_account_that_did_nothing_is_a_line_in_the_middle() -> None:
 def test_a_benchmark_of_another_length_is_a_programming_error() -> None:
     with pytest.raises(ValueError, match="buy_and_hold has 1 values, equity has 2"):
         equity_svg(curve([1.0, 2.0]), title="t", buy_and_hold=[1.0])
+
+
+def test_an_equity_beyond_all_measure_is_left_out_and_the_rest_drawn() -> None:
+    curve = EquityCurve((0, 1, 2, 3), (1e6, 1e308, -1e308, 1.1e6), (0.0, 0.0, 0.0, 0.0))
+    assert equity_svg(curve, title="x", buy_and_hold=[1e6, 1e308, 1.0, 2.0]).startswith("<svg")

@@ -202,7 +202,7 @@ def test_one_ideas_refusal_is_its_own_outcome_and_is_asked_again_on_resume(tmp_p
 
     here = place(tmp_path, answer)
     with here.server:
-        assert here.run() == 0
+        assert here.run() == 3
         assert sorted(here.outcomes()) == ["model failed", "traded", "traded"]
         assert "rbi resume" in here.said
         refusing.clear()
@@ -234,3 +234,19 @@ def test_a_misspelt_model_is_pointed_out_before_anything_is_asked(tmp_path: Path
     with here.server:
         here.run("--limit", "1")
     assert "did you mean gpt-6.1-sol?" in here.said
+
+
+def test_an_answer_that_is_no_text_or_holds_the_key_ends_its_own_idea_only(tmp_path: Path) -> None:
+    def answer(asked: Asked) -> Answer:
+        whole = OFFLINE(asked)
+        if asked.system.startswith("Stage: research") and isinstance(whole, str) and "RSI" in asked.user:
+            return f"{whole}\nhalf an emoji \ud83d and your key {KEY}"
+        return whole
+
+    here = place(tmp_path, answer)
+    with here.server:
+        assert here.run() == 0
+    assert here.outcomes() == ["traded"] * 3
+    assert here.leaks() == []
+    notes = "".join(p.read_text(encoding="utf-8") for p in (tmp_path / "results").glob("*/*/research.md"))
+    assert "your key [hidden]" in notes
