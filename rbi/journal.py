@@ -150,9 +150,9 @@ class Journal:
     # Effects
 
     def recall(self, key: str) -> Mapping[str, Any] | None:
-        """The recorded result of an effect, or ``None`` if it was never completed."""
+        """The result last recorded of an effect, or ``None`` if it was never completed."""
         rows = self._db.query(
-            "SELECT result FROM effect WHERE key = ? AND state = 'done' ORDER BY id LIMIT 1", key
+            "SELECT result FROM effect WHERE key = ? AND state = 'done' ORDER BY id DESC LIMIT 1", key
         )
         return _unpack(rows[0]["result"]) if rows else None
 

@@ -1,0 +1,184 @@
+"""Effects: asked for twice, done once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import bad_result, bars, good_result
+
+from models.client import ModelClient
+from models.limiter import Gates
+from models.providers.offline.writer import OfflineWriter
+from rbi.domain import Idea
+from rbi.effects import Interrupted, JournaledEffects, KeyLocks
+from rbi.events import BacktestFinished, Event, Events
+from rbi.journal import Journal
+from runners.base import Failure, FailureKind, RunInterrupted, RunnerError, RunRequest, RunResult, Terms
+
+IDEA = Idea(1, "Buy when RSI(14) falls below 30 and exit when RSI rises above 60.")
+TIMEOUT = bad_result(Failure(FailureKind.TIMEOUT, "not finished", "make it faster"))
+
+
+class CountingRunner:
+    """A runner whose results are given, and which counts what it was asked to run."""
+
+    def __init__(self, run: Callable[[RunRequest], RunResult]) -> None:
+        self._run = run
+        self.runs = 0
+        self._lock = threading.Lock()
+
+    def identity(self, request: RunRequest) -> Mapping[str, Any]:
+        return {"source": request.source, "bars": request.bars.fingerprint, "cash": request.terms.cash}
+
+    def run(self, request: RunRequest) -> RunResult:
+        with self._lock:
+            self.runs += 1
+        return self._run(request)
+
+    def interrupt(self) -> None:
+        return
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.journal = Journal(folder / "rbi.db")
+        self.events: list[Event] = []
+        self.stopping = threading.Event()
+
+    def effects(
+        self, run: Callable[[RunRequest], RunResult], *, timeout_s: float = 10.0, cash: float = 1e6
+    ) -> tuple[JournaledEffects, CountingRunner]:
+        runner = CountingRunner(run)
+        made = JournaledEffects(
+            batch="b",
+            journal=self.journal,
+            client=ModelClient(self.journal, Gates()),
+            model=OfflineWriter(),
+            runner=runner,
+            terms=Terms(cash=cash),
+            timeout_s=timeout_s,
+            events=Events(self.events.append),
+            stopping=self.stopping,
+        )
+        return made, runner
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.journal.close()
+
+
+def test_a_backtest_is_run_once_and_its_result_is_the_same_ever_after(bench: Bench) -> None:
+    first, runner = bench.effects(lambda request: good_result())
+    result = first.backtest(IDEA, "x", bars())
+    again, other = bench.effects(lambda request: good_result(trades=1))
+    assert again.backtest(IDEA, "x", bars()).to_json() == result.to_json()
+    assert (runner.runs, other.runs) == (1, 0)
+    assert [e.replayed for e in bench.events if isinstance(e, BacktestFinished)] == [False, True]
+
+
+def test_other_terms_are_another_backtest(bench: Bench) -> None:
+    bench.effects(lambda request: good_result())[0].backtest(IDEA, "x", bars())
+    richer, runner = bench.effects(lambda request: good_result(), cash=2e6)
+    richer.backtest(IDEA, "x", bars())
+    assert runner.runs == 1
+
+
+def test_a_strategys_own_failure_is_a_result_and_is_remembered(bench: Bench) -> None:
+    failed = bad_result(Failure(FailureKind.ERROR, "boom", "mend it"))
+    bench.effects(lambda request: failed)[0].backtest(IDEA, "x", bars())
+    again, runner = bench.effects(lambda request: good_result())
+    assert again.backtest(IDEA, "x", bars()).failure == failed.failure
+    assert runner.runs == 0
+
+
+@pytest.mark.parametrize(("later", "runs"), [(5.0, 0), (10.0, 0), (20.0, 1)])
+def test_a_timeout_is_remembered_until_more_time_is_given(bench: Bench, later: float, runs: int) -> None:
+    bench.effects(lambda request: TIMEOUT)[0].backtest(IDEA, "x", bars())
+    again, runner = bench.effects(lambda request: good_result(), timeout_s=later)
+    assert again.backtest(IDEA, "x", bars()).ok == bool(runs)
+    assert runner.runs == runs
+
+
+def test_once_more_time_gave_a_result_a_shorter_timeout_keeps_it(bench: Bench) -> None:
+    bench.effects(lambda request: TIMEOUT)[0].backtest(IDEA, "x", bars())
+    bench.effects(lambda request: good_result(), timeout_s=20)[0].backtest(IDEA, "x", bars())
+    again, runner = bench.effects(lambda request: TIMEOUT, timeout_s=30)
+    assert again.backtest(IDEA, "x", bars()).ok
+    assert runner.runs == 0
+
+
+def test_the_runners_own_trouble_is_no_result(bench: Bench) -> None:
+    def broken(request: RunRequest) -> RunResult:
+        raise RunnerError("the environment is gone")
+
+    with pytest.raises(RunnerError):
+        bench.effects(broken)[0].backtest(IDEA, "x", bars())
+    again, runner = bench.effects(lambda request: good_result())
+    assert again.backtest(IDEA, "x", bars()).ok
+    assert runner.runs == 1
+
+
+def test_an_interrupted_backtest_is_no_result_and_not_possibly_paid(bench: Bench) -> None:
+    def interrupted(request: RunRequest) -> RunResult:
+        raise RunInterrupted("stopped")
+
+    with pytest.raises(Interrupted):
+        bench.effects(interrupted)[0].backtest(IDEA, "x", bars())
+    assert bench.journal.totals("b").possibly_paid == 0
+
+
+def test_after_a_stop_no_effect_begins(bench: Bench) -> None:
+    effects, runner = bench.effects(lambda request: good_result())
+    bench.stopping.set()
+    with pytest.raises(Interrupted):
+        effects.backtest(IDEA, "x", bars())
+    with pytest.raises(Interrupted):
+        effects.ask(IDEA, "research", {"idea": IDEA.text})
+    assert runner.runs == 0
+    assert bench.journal.totals("b").answers == 0
+
+
+def test_threads_that_want_the_same_backtest_share_one_run(bench: Bench) -> None:
+    def slow(request: RunRequest) -> RunResult:
+        threading.Event().wait(0.05)
+        return good_result()
+
+    effects, runner = bench.effects(slow)
+    results: list[RunResult] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(effects.backtest(IDEA, "x", bars()))) for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (runner.runs, len(results)) == (1, 6)
+
+
+def test_a_key_lock_is_forgotten_when_nobody_needs_it() -> None:
+    locks = KeyLocks()
+    with locks.hold("a"), locks.hold("b"):
+        pass
+    assert (dict(locks._locks), dict(locks._users)) == ({}, {})
+
+
+def test_an_answer_is_recorded_with_its_batch_idea_and_stage(bench: Bench) -> None:
+    effects, _ = bench.effects(lambda request: good_result())
+    assert "RSI" in effects.ask(IDEA, "research", {"idea": IDEA.text}).text
+    (call,) = bench.journal.calls("b", IDEA.idea_id)
+    assert (call["kind"], call["stage"], call["state"]) == ("model", "research", "done")
+
+
+def test_equal_bars_under_another_path_are_the_same_backtest(bench: Bench, tmp_path: Path) -> None:
+    effects, runner = bench.effects(lambda request: good_result())
+    effects.backtest(IDEA, "x", bars())
+    effects.backtest(IDEA, "x", replace(bars(), path=tmp_path / "elsewhere.npz"))
+    assert runner.runs == 1
