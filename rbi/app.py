@@ -7,7 +7,6 @@ import platform
 import signal
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,17 +16,17 @@ from typing import Any
 
 from models import client as calls
 from models.base import BaseModel
-from models.errors import ModelError, UnknownProvider
+from models.errors import ModelError, UnknownModel, UnknownProvider
 from models.factory import ModelFactory
 from models.limiter import Gates
 from rbi import __version__
-from rbi.batch import Batch, BatchResult, Ending, StopSignal
+from rbi.batch import Batch, StopSignal
 from rbi.cache import cache_folder
+from rbi.closing import close
 from rbi.config import Settings, from_record
 from rbi.console import console
 from rbi.data.catalog import Dataset, load_all
 from rbi.data.slices import dev, write_npz
-from rbi.domain import OutcomeKind
 from rbi.effects import JournaledEffects
 from rbi.errors import ExitCode, RbiError, UsageError
 from rbi.events import (
@@ -47,13 +46,14 @@ from rbi.progress import EventsFile, JsonProgress, LiveProgress, PlainProgress
 from rbi.results import IdeaFolders
 from rbi.run_folder import RunFolder
 from rbi.stages.context import Context
-from rbi.views import counts_line, money_line, results_table
+from rbi.terminal import ending_signals, printable, say
 from rbi.workplace import Workplace, check_identity, open_existing, open_workplace
 from runners.backtest_runner import BacktestRunner
 from runners.base import BarsFile, RunnerError, Terms
 from runners.environments import Environment, describe, remove, resolve
 
 HOLD_OUT = 0.25
+SHOWN_LINES = 20
 SHOWN_IDEAS = 30  # at the end of a batch; `rbi results` shows all
 
 
@@ -86,8 +86,13 @@ def run(settings: Settings, *, json_output: bool) -> int:
 
 def resume(name: str | None, flags: Mapping[str, Any], current: Settings, *, json_output: bool) -> int:
     """Go on with a recorded batch: its ideas and settings, with what the command line says on top."""
-    with _expected_errors(), open_existing(Path(current.results)) as workplace:
+    with _expected_errors(), open_existing(Path(current.results), read_only=False) as workplace:
         batch = workplace.find_batch(name)
+        records = workplace.journal.ideas(batch.name)
+        if not records:
+            raise RbiError(
+                f"batch {batch.name} holds no idea", where=current.results, fix="begin another with `rbi run`"
+            )
         settings = from_record(
             {**batch.settings, "model": batch.settings["identity"]["model"]}, flags, current
         )
@@ -96,7 +101,6 @@ def resume(name: str | None, flags: Mapping[str, Any], current: Settings, *, jso
         workplace.journal.save_batch(
             batch.name, source=batch.source, folder=batch.folder, settings=batch.settings
         )
-        records = workplace.journal.ideas(batch.name)
         return _carry_out(settings, parts, workplace, batch, records, json_output=json_output)
 
 
@@ -112,15 +116,16 @@ def _selected(ideas: IdeasFile, settings: Settings) -> tuple[str, ...]:
 
 def _complain_of_lines(ideas: IdeasFile, code: int) -> int:
     """Say what the ideas file held that could not be worked on; such lines make an otherwise good end an error."""
-    for same in ideas.duplicates[:20]:
-        print(f"rbi: line {same.line} repeats line {same.first}: worked on once", file=sys.stderr)
-    if len(ideas.duplicates) > 20:
-        print(f"rbi: and {len(ideas.duplicates) - 20} more repeated lines", file=sys.stderr)
-    for refusal in ideas.refused:
-        print(
-            f"rbi: {refusal.what}\n  where: {ideas.path}:{refusal.line}\n  fix:   {refusal.fix}",
-            file=sys.stderr,
+    for same in ideas.duplicates[:SHOWN_LINES]:
+        say(f"rbi: line {same.line} repeats line {same.first}: worked on once")
+    if len(ideas.duplicates) > SHOWN_LINES:
+        say(f"rbi: and {len(ideas.duplicates) - SHOWN_LINES} more repeated lines")
+    for refusal in ideas.refused[:SHOWN_LINES]:
+        say(
+            f"rbi: {refusal.what}\n  where: {printable(str(ideas.path))}:{refusal.line}\n  fix:   {refusal.fix}"
         )
+    if len(ideas.refused) > SHOWN_LINES:
+        say(f"rbi: and {len(ideas.refused) - SHOWN_LINES} more lines that cannot be ideas")
     return ExitCode.ERROR if ideas.refused and code == ExitCode.OK else code
 
 
@@ -130,7 +135,9 @@ def _expected_errors() -> Iterator[None]:
     try:
         yield
     except ModelError as error:
-        usage = isinstance(error, UnknownProvider)
+        usage = isinstance(error, UnknownProvider) or (
+            isinstance(error, UnknownModel) and error.status is None
+        )
         code = ExitCode.USAGE if usage else ExitCode.ERROR
         raise RbiError(error.message, fix=error.hint, exit_code=code) from error
     except RunnerError as error:
@@ -160,9 +167,22 @@ def _parts(settings: Settings) -> Parts:
     model = factory.create(spec)
     warning = factory.check_name(spec)
     if warning:
-        print(f"rbi: {warning}", file=sys.stderr)
+        say(f"rbi: {warning}")
     datasets = load_all(settings.data)
+    _check_cash(settings, datasets)
     return Parts(model, datasets, _environment(settings))
+
+
+def _check_cash(settings: Settings, datasets: Sequence[Dataset]) -> None:
+    """Say before anything begins that nothing can be bought with less than the margin of one unit."""
+    for dataset in datasets:
+        needed = float(dataset.bars.low.min()) * settings.margin
+        if settings.cash < needed:
+            raise UsageError(
+                f"cash of {settings.cash:,.2f} never buys one unit of {dataset.name}",
+                where="--cash",
+                fix=f"use more than {needed:,.2f}; {100 * needed:,.0f} leaves room for sizes",
+            )
 
 
 def _environment(settings: Settings) -> Environment:
@@ -228,7 +248,8 @@ def _carry_out(
             for note in dataset.notes:
                 events.emit(Notice(f"{dataset.name}: {note}"))
         result = whole.run(records)
-    return _close(workplace, replace(batch, folder=folder.newest.name), result, json_output=json_output)
+    batch = replace(batch, folder=folder.newest.name)
+    return close(workplace, batch, result, quiet=json_output)
 
 
 def _slices(datasets: Sequence[Dataset], cache: Path) -> tuple[BarsFile, ...]:
@@ -315,69 +336,10 @@ def _signals(stop: StopSignal, end_waits: Callable[[], None]) -> Iterator[None]:
         stop.request()
         end_waits()
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = ending_signals()
     before = [signal.signal(number, request) for number in numbers]
     try:
         yield
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
-
-
-# At the end
-
-
-def _close(workplace: Workplace, batch: BatchRecord, result: BatchResult, *, json_output: bool) -> int:
-    """Write the leaderboard, say how it ended, and give the exit code."""
-    leaderboard = workplace.write_leaderboard(batch)
-    records = workplace.journal.ideas(batch.name)
-    totals = workplace.journal.totals(batch.name)
-    if not json_output:
-        out = console()
-        rows = workplace.leaderboard(batch.name)
-        best = list(dict.fromkeys(row.number for row in rows))[:SHOWN_IDEAS]
-        out.print(results_table([row for row in rows if row.number in best], title=batch.name))
-        if len(best) < len(records):
-            out.print(f"the first {len(best)} of {len(records)} ideas; all of them: rbi results {batch.name}")
-        out.print(counts_line(records))
-        out.print(money_line(totals))
-        out.print(f"leaderboard: {leaderboard}")
-    code = _exit_code(batch, result, records)
-    sys.stdout.flush()
-    if result.stuck:
-        # A thread waits for a server that does not answer; everything is recorded, and it would keep us here.
-        workplace.journal.close()
-        os._exit(code)
-    return code
-
-
-def _exit_code(batch: BatchRecord, result: BatchResult, records: Sequence[IdeaRecord]) -> int:
-    left = sum(not record.final for record in records)
-    again = f"rbi resume {batch.name}"
-    if result.ending is Ending.INTERRUPTED:
-        print(
-            f"interrupted: {len(records) - left} of {len(records)} ideas are finished and safe;"
-            f" answers already paid for are kept\n  continue: {again}",
-            file=sys.stderr,
-        )
-        return ExitCode.INTERRUPTED
-    if result.error is not None:
-        print(
-            f"stopped: {len(records) - left} of {len(records)} ideas are finished and safe", file=sys.stderr
-        )
-        raise result.error
-    return _say_what_is_left(records, again)
-
-
-def _say_what_is_left(records: Sequence[IdeaRecord], again: str) -> int:
-    """Ideas that a further run may bring to an end: how many, and why they have none yet."""
-    kinds = Counter(str(r.outcome["outcome"]) for r in records if not r.final and r.outcome)
-    reasons = {
-        OutcomeKind.MODEL_FAILED: "got no usable answer from the model",
-        OutcomeKind.BROKEN: "met an error inside rbi (`rbi show` has the details; please report it)",
-    }
-    for kind, reason in reasons.items():
-        if kinds[kind]:
-            ideas = "1 idea" if kinds[kind] == 1 else f"{kinds[kind]} ideas"
-            print(f"{ideas} {reason}; to try again: {again}", file=sys.stderr)
-    return ExitCode.STOPPED if kinds else ExitCode.OK

@@ -158,6 +158,9 @@ class Batch:
     def _drain(self, running: dict[Future[_Done], Idea]) -> None:
         """Let running effects end for a while, then end them."""
         self._stop.stopping.set()
+        self._events.emit(
+            Notice(f"stopping: what runs has {self._grace_s:.0f} s to end; Ctrl-C again ends it now")
+        )
         give_up = time.monotonic() + self._grace_s
         while running and time.monotonic() < give_up and not self._stop.at_once.is_set():
             self._drop_ended(running, POLL_S)

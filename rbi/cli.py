@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import re
-import sys
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from rbi import __version__
 from rbi.config import BY_KEY, SETTINGS, Settings, load, suggestion
 from rbi.errors import ExitCode, RbiError, UsageError
+from rbi.terminal import abandon_stdout, ending_signals, prepare_streams, printable, say
 
 # Heavy imports (rich, pandas, the SDKs) live inside the commands: `rbi --help` has to answer at once.
 
@@ -45,6 +46,10 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    prepare_streams()
+    # Ended from outside is ended by the user: the same way out, with what was started ended too.
+    for number in ending_signals():
+        signal.signal(number, signal.default_int_handler)
     try:
         arguments = _parse(argv)
         command: Command = arguments.command
@@ -53,24 +58,37 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(error)
     except BrokenPipeError:
         # The reader of our output left (`rbi results | head`): nobody is there to be told.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon_stdout()
         return ExitCode.OK
     except KeyboardInterrupt:
-        print("\ninterrupted; everything recorded so far is safe", file=sys.stderr)
+        say("\ninterrupted; everything recorded so far is safe. A batch goes on with: rbi resume")
         return ExitCode.INTERRUPTED
     except OSError as error:
         return _complain(_from_os(error))
+    except Exception as error:  # noqa: BLE001 - a fault of ours: three parts all the same
+        return _complain(_from_fault(error))
 
 
 def _complain(error: RbiError) -> int:
-    from rbi.console import printable
-
-    print(f"rbi: {printable(error.what)}", file=sys.stderr)
+    say(f"rbi: {printable(error.what)}")
     if error.where:
-        print(f"  where: {printable(error.where)}", file=sys.stderr)
+        say(f"  where: {printable(error.where)}")
     if error.fix:
-        print(f"  fix:   {printable(error.fix)}", file=sys.stderr)
+        say(f"  fix:   {printable(error.fix)}")
     return int(error.exit_code)
+
+
+def _from_fault(error: Exception) -> RbiError:
+    import traceback
+
+    if os.environ.get("RBI_DEBUG"):
+        traceback.print_exception(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return RbiError(
+        f"an error inside rbi: {type(error).__name__}: {error}",
+        where=f"{Path(frame.filename).name}:{frame.lineno}",
+        fix="please report it (RBI_DEBUG=1 shows the details); everything recorded so far is safe",
+    )
 
 
 def _from_os(error: OSError) -> RbiError:
@@ -82,6 +100,11 @@ def _from_os(error: OSError) -> RbiError:
         errno.EROFS: "choose a folder that can be written, with --results",
         errno.EACCES: "choose a folder that you may write, with --results, or change its permissions",
         errno.EPERM: "choose a folder that you may write, with --results, or change its permissions",
+        errno.ENAMETOOLONG: "use a shorter path",
+        errno.ENOTDIR: "a file stands where a folder is needed: name another folder",
+        errno.EEXIST: "a file stands where a folder is needed: name another folder",
+        errno.EISDIR: "a folder stands where a file is needed: name another file",
+        errno.ELOOP: "the path leads in a circle of links: name another",
         errno.EMFILE: "allow more open files (`ulimit -n 4096`) or use fewer --workers, then `rbi resume`",
     }
     fix = fixes.get(error.errno or 0, "see `rbi doctor`")
@@ -211,7 +234,8 @@ def _status(arguments: argparse.Namespace) -> int:
             _print_json(status_json(batch, records, totals))
         else:
             others = [b for b in workplace.journal.batches() if b.name != batch.name]
-            console().print(status_page(batch, records, totals, others))
+            again = workplace.resume_command(batch.name)
+            console().print(status_page(batch, records, totals, others, again=again))
     return ExitCode.OK
 
 
@@ -228,8 +252,9 @@ def _results(arguments: argparse.Namespace) -> int:
         if arguments.json:
             _print_json([asdict(row) for row in rows])
         else:
-            console().print(results_table(rows, title=batch.name))
-            console().print(counts_line(workplace.journal.ideas(batch.name)))
+            out = console()
+            out.print(results_table(rows, title=batch.name, width=out.width))
+            out.print(counts_line(workplace.journal.ideas(batch.name)))
     return ExitCode.OK
 
 

@@ -17,13 +17,16 @@ from rbi.errors import UsageError
 
 CONFIG_FILE = "rbi.toml"
 ENV_FILE = ".env"
+ENVIRONMENTS = ("auto", "venv", "current", "conda:NAME")
+OTHER_VARIABLES = ("RBI_CACHE", "RBI_DEBUG")
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One row of the table: its key, what it does, how it is read, and its bounds.
 
-    ``identity`` settings can change a result: a batch keeps them for its whole life.
+    A ``needed`` text must not be empty. ``identity`` settings can change a result: a batch keeps them for its
+    whole life.
     """
 
     key: str
@@ -33,6 +36,7 @@ class Setting:
     low: float | None = None
     high: float | None = None
     repeatable: bool = False
+    needed: bool = False
     identity: bool = False
 
     @property
@@ -84,8 +88,8 @@ class Settings:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("ideas", "the ideas file: one idea a line", metavar="FILE"),
-    Setting("results", "the results folder", metavar="FOLDER"),
+    Setting("ideas", "the ideas file: one idea a line", metavar="FILE", needed=True),
+    Setting("results", "the results folder", metavar="FOLDER", needed=True),
     Setting("name", "name of the batch and its run folder (default: date and ideas file)", metavar="NAME"),
     Setting(
         "model",
@@ -165,9 +169,22 @@ def load(
     for setting in SETTINGS:
         if everything.get(setting.variable):
             values[setting.key] = _from_text(setting, everything[setting.variable], setting.variable)
+    _refuse_misspelt(everything)
     for key, value in flags.items():
         values[key] = _from_flag(BY_KEY[key], value)
     return Settings(**values, environ=everything)
+
+
+def _refuse_misspelt(environ: Mapping[str, str]) -> None:
+    """An unknown ``RBI_`` variable that is almost a known one is a slip; any other may be somebody else's."""
+    known = [*(setting.variable for setting in SETTINGS), *OTHER_VARIABLES]
+    for variable in environ:
+        if variable.startswith("RBI_") and variable not in known:
+            close = difflib.get_close_matches(variable, known, n=1, cutoff=0.8)
+            if close:
+                raise UsageError(
+                    "unknown setting", where=f"variable {variable}", fix=f"did you mean {close[0]}?"
+                )
 
 
 def from_record(record: Mapping[str, Any], flags: Mapping[str, Any], current: Settings) -> Settings:
@@ -226,14 +243,14 @@ def _dotenv(path: Path) -> dict[str, str]:
 
 
 def _toml(path: Path, *, required: bool) -> dict[str, Any]:
-    if not path.exists():
-        if required:
+    if not path.is_file():
+        if required or path.exists():
             raise UsageError(
                 "there is no such settings file", where=str(path), fix="`rbi init` makes an rbi.toml"
             )
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(
             f"the settings file is not valid TOML: {error}", where=str(path), fix="correct that line"
@@ -262,7 +279,7 @@ def _from_text(setting: Setting, text: str, where: str) -> Any:
     if setting.repeatable:
         return _read(setting, [part.strip() for part in text.split(",") if part.strip()], where)
     if setting.kind is str:
-        return text
+        return _read(setting, text, where)
     try:
         number = setting.kind(text)
     except ValueError:
@@ -276,14 +293,33 @@ def _read(setting: Setting, value: Any, where: str) -> Any:
         items = [value] if isinstance(value, str) else value
         if not isinstance(items, list) or not items or not all(isinstance(item, str) for item in items):
             raise UsageError("a list of names is needed", where=where, fix=f'{setting.key} = ["GOOG"]')
+        for item in items:
+            _check_text(setting, item, where)
         return tuple(items)
     if setting.kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, setting.kind) or isinstance(value, bool):
         raise UsageError(f"{value!r} is of the wrong kind", where=where, fix=_range(setting))
+    if isinstance(value, str):
+        _check_text(setting, value, where)
     if isinstance(value, (int, float)) and not _within(setting, value):
         raise UsageError(f"{value} is out of bounds", where=where, fix=_range(setting))
     return value
+
+
+def _check_text(setting: Setting, value: str, where: str) -> None:
+    if setting.needed and not value.strip():
+        raise UsageError(f"{setting.key} must not be empty", where=where, fix=_range(setting))
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            "the text is not valid UTF-8", where=where, fix="rename the file or folder"
+        ) from None
+    if setting.key == "env" and value not in ENVIRONMENTS and not value.startswith("conda:"):
+        raise UsageError(
+            f"there is no kind of environment {value!r}", where=where, fix=suggestion(value, ENVIRONMENTS)
+        )
 
 
 def _within(setting: Setting, value: float) -> bool:

@@ -1,31 +1,21 @@
-"""What reaches a terminal: text made harmless, and consoles for live output and for tables."""
+"""Consoles for live output and for tables."""
 
 from __future__ import annotations
 
 import sys
-import unicodedata
-from typing import TextIO
+from typing import NoReturn, TextIO
 
-from rich.console import Console
+from rich.console import Console as _RichConsole
 
 WIDE = 160
-# Marks that reorder what is displayed: a name must not be able to look like another.
-_BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
 
 
-def printable(text: str, *, longest: int | None = None) -> str:
-    """One line that is safe to show: control characters, escapes and reordering marks become a visible dot."""
-    out = "".join("·" if _unsafe(c) else c for c in " ".join(text.split()))
-    return out if longest is None or len(out) <= longest else out[: longest - 1].rstrip() + "…"
+class Console(_RichConsole):
+    """Rich's console, except that a reader who leaves is an error for us to handle, not the end of the process."""
 
-
-def printable_lines(text: str) -> str:
-    """Like `printable`, but keeping line breaks and tabs: for code and logs."""
-    return "".join(c if c in "\n\t" else "·" if _unsafe(c) else c for c in text)
-
-
-def _unsafe(character: str) -> bool:
-    return ord(character) in _BIDI or unicodedata.category(character) in ("Cc", "Cs", "Co", "Zl", "Zp")
+    def on_broken_pipe(self) -> NoReturn:
+        """Called while a `BrokenPipeError` is handled: pass it on."""
+        raise BrokenPipeError
 
 
 def console(stream: TextIO | None = None) -> Console:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,29 +15,38 @@ from rbi.errors import RbiError
 class Database:
     """An SQLite file of one application and schema, shared by threads and processes.
 
-    ``tables`` are the statements that make a new file. Raises `RbiError` when the file is unreadable, is
-    another application's or of another schema, or cannot be written.
+    ``tables`` are the statements that make a new file. With ``read_only`` nothing is made or changed, and a
+    folder that cannot be written is no obstacle. Raises `RbiError` when the file is unreadable, is another
+    application's or of another schema, or cannot be written.
     """
 
-    def __init__(self, path: Path, *, application_id: int, schema: int, tables: str) -> None:
+    def __init__(
+        self, path: Path, *, application_id: int, schema: int, tables: str, read_only: bool = False
+    ) -> None:
         self.path = path
         self._application_id = application_id
         self._schema = schema
         self._lock = threading.RLock()
-        with _explained(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            new = not path.exists() or path.stat().st_size == 0
-            self._db = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
+        with explained(path):
+            self._refuse_emptied()
+            self._db = _look_at(path) if read_only else _connect(path)
             try:
-                self._open(tables, new=new)
+                self._db.row_factory = sqlite3.Row
+                self._check()
+                if not read_only:
+                    self._prepare(tables)
             except BaseException:
                 self._db.close()
                 raise
 
-    def _open(self, tables: str, *, new: bool) -> None:
-        self._db.row_factory = sqlite3.Row
-        if not new:
-            self._check()
+    def _refuse_emptied(self) -> None:
+        """An emptied file beside its log of changes was not emptied by us: opening it would delete the log."""
+        log = self.path.with_name(self.path.name + "-wal")
+        emptied = self.path.exists() and not self.path.stat().st_size
+        if emptied and log.exists() and log.stat().st_size:
+            raise sqlite3.DatabaseError(f"it is empty, but {log.name} is not")
+
+    def _prepare(self, tables: str) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
         # A recorded answer has been paid for: it must survive a power cut, not only a crash.
         self._db.execute("PRAGMA synchronous = FULL")
@@ -75,7 +85,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """A write transaction: committed at the end of the ``with`` block, undone if it raises."""
-        with self._lock, _explained(self.path):
+        with self._lock, explained(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -87,7 +97,7 @@ class Database:
 
     def query(self, sql: str, *values: object) -> list[sqlite3.Row]:
         """The rows of a reading statement."""
-        with self._lock, _explained(self.path):
+        with self._lock, explained(self.path):
             return self._db.execute(sql, values).fetchall()
 
     def close(self) -> None:
@@ -96,22 +106,61 @@ class Database:
             self._db.close()
 
 
+def _connect(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
+
+
+def _look_at(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write; where even SQLite's own side files cannot be made, one that needs none."""
+    address = path.absolute().as_uri()
+    for mode in ("mode=ro", "immutable=1"):
+        db = sqlite3.connect(
+            f"{address}?{mode}", uri=True, timeout=60, check_same_thread=False, isolation_level=None
+        )
+        try:
+            db.execute("SELECT count(*) FROM sqlite_master")
+        except sqlite3.OperationalError:
+            db.close()
+            if mode == "immutable=1":
+                raise
+        else:
+            return db
+    raise AssertionError("one of the modes returned or raised")
+
+
+def damaged(path: Path, what: object) -> RbiError:
+    """The error for a file whose content is not what was written."""
+    return RbiError(
+        f"the journal is damaged: {what}",
+        where=str(path),
+        fix=f"move it away (mv '{path}' '{path}.damaged') and run again: the idea folders beside it stay as"
+        " they are; `sqlite3 FILE .recover` may save its recorded answers",
+    )
+
+
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
+    """For reading records back: what is not as it was written is damage."""
+    try:
+        yield
+    except (ValueError, KeyError, IndexError, TypeError, zlib.error) as error:
+        raise damaged(path, "a record cannot be read back") from error
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
     """Turn what SQLite says into an expected error with a fix."""
     try:
         yield
     except sqlite3.OperationalError as error:
+        if "decode" in str(error):  # a text column that is no text any more
+            raise damaged(path, "a record is not valid text") from error
         raise RbiError(
             f"the journal cannot be used: {error}", where=str(path), fix=_operational_fix(str(error))
         ) from error
     except sqlite3.DatabaseError as error:
-        raise RbiError(
-            f"the journal is damaged: {error}",
-            where=str(path),
-            fix=f"move it away (mv '{path}' '{path}.damaged') and run again: the idea folders beside it stay as"
-            " they are; `sqlite3 FILE .recover` may save its recorded answers",
-        ) from error
+        raise damaged(path, error) from error
 
 
 def _operational_fix(message: str) -> str:

@@ -17,11 +17,13 @@ from models.factory import ModelFactory
 from rbi import __version__
 from rbi.cache import cache_folder
 from rbi.config import Settings
-from rbi.console import console, printable
+from rbi.console import console
 from rbi.data.catalog import load_all
 from rbi.errors import RbiError
 from rbi.intake.ideas_file import read_ideas
-from rbi.workplace import JOURNAL_FILE, open_existing
+from rbi.results import OUTCOME_FILE
+from rbi.terminal import printable
+from rbi.workplace import JOURNAL_FILE, Workplace, open_existing
 from runners.base import RunnerError
 from runners.environments import describe
 
@@ -118,8 +120,32 @@ def _journal(settings: Settings) -> str:
     if not (Path(settings.results) / JOURNAL_FILE).exists():
         return "none yet"
     with open_existing(Path(settings.results)) as workplace:
+        effects = workplace.journal.verify()
         batches = workplace.journal.batches()
-        return f"sound, {len(batches)} batches" + (f", latest {batches[0].name}" if batches else "")
+        latest = f", latest {batches[0].name}" if batches else ""
+        _look_for_lost_ideas(workplace)
+        return f"sound, {effects} effects in {len(batches)} batches{latest}"
+
+
+def _look_for_lost_ideas(workplace: Workplace) -> None:
+    """Finished folders that the journal knows nothing of: it has lost records, or is not the one that made them."""
+    known = {
+        record.folder
+        for batch in workplace.journal.batches()
+        for record in workplace.journal.ideas(batch.name)
+        if record.outcome
+    }
+    there = {
+        str(path.parent.relative_to(workplace.results))
+        for path in workplace.results.glob(f"*/*/{OUTCOME_FILE}")
+    }
+    lost = sorted(there - known)
+    if lost:
+        raise RbiError(
+            f"{len(lost)} finished idea folders are not in the journal, such as {lost[0]}",
+            where=str(workplace.journal.path),
+            fix="the next run does them again; if the journal was replaced or cut, bring the right one back first",
+        )
 
 
 def _disk(settings: Settings) -> str:

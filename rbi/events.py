@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+
+from rbi.terminal import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,4 +147,4 @@ class Events:
                     sink(event)
                 except Exception as error:  # noqa: BLE001 - rendering must never end a paid batch
                     self._sinks.remove(sink)
-                    print(f"rbi: a listener failed and was dropped: {error}", file=sys.stderr)
+                    say(f"rbi: a listener failed and was dropped: {error}")

@@ -13,18 +13,19 @@ import socket
 import sqlite3
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from rbi.database import Database
+from rbi.database import Database, readable
 from rbi.domain import Idea
 
 APPLICATION_ID = 0x52424931  # "RBI1": tells our file from any other SQLite file
 SCHEMA = 1
 NANO = Decimal("1e-9")
+T = TypeVar("T")
 
 _TABLES = """
 CREATE TABLE effect (
@@ -138,14 +139,30 @@ class Journal:
     Raises `RbiError` when the file is unreadable, of another schema, or cannot be written.
     """
 
-    def __init__(self, path: Path, *, owner: str | None = None) -> None:
+    def __init__(self, path: Path, *, owner: str | None = None, read_only: bool = False) -> None:
         self.path = path
         self._owner = owner or owner_name()
-        self._db = Database(path, application_id=APPLICATION_ID, schema=SCHEMA, tables=_TABLES)
+        self._db = Database(
+            path, application_id=APPLICATION_ID, schema=SCHEMA, tables=_TABLES, read_only=read_only
+        )
 
     def close(self) -> None:
         """Close the file. The journal cannot be used afterwards."""
         self._db.close()
+
+    def _read(self, rows: Sequence[sqlite3.Row], make: Callable[[sqlite3.Row], T]) -> tuple[T, ...]:
+        with readable(self.path):
+            return tuple(make(row) for row in rows)
+
+    def verify(self) -> int:
+        """Read every record back and return how many there are. Raises `RbiError` at the first that is damaged."""
+        self.batches()
+        for name in ("batch_idea", "effect"):
+            make = _idea if name == "batch_idea" else _call
+            for (number,) in self._db.query(f"SELECT rowid FROM {name}"):  # noqa: S608 - our own two names
+                rows = self._db.query(f"SELECT * FROM {name} WHERE rowid = ?", number)  # noqa: S608
+                self._read(rows, make)
+        return int(self._db.query("SELECT count(*) FROM effect")[0][0])
 
     # Effects
 
@@ -154,7 +171,7 @@ class Journal:
         rows = self._db.query(
             "SELECT result FROM effect WHERE key = ? AND state = 'done' ORDER BY id DESC LIMIT 1", key
         )
-        return _unpack(rows[0]["result"]) if rows else None
+        return self._read(rows, lambda row: _unpack(row["result"]))[0] if rows else None
 
     def intend(self, key: str, *, kind: str, request: Mapping[str, Any], labels: Mapping[str, str]) -> int:
         """Record that an effect is about to begin; the returned ticket ends it.
@@ -212,7 +229,7 @@ class Journal:
         open_owners = self._db.query(
             "SELECT owner FROM effect WHERE batch = ? AND kind = 'model' AND state = 'intent'", batch
         )
-        alive = sum(is_alive(row["owner"]) for row in open_owners)
+        alive = sum(self._read(open_owners, lambda row: is_alive(row["owner"])))
         return Totals(
             answers=count("model", "done"),
             failed_calls=count("model", "failed"),
@@ -226,12 +243,18 @@ class Journal:
     def calls(self, batch: str, idea_id: str) -> list[dict[str, Any]]:
         """The model calls and backtests made for one idea, in order: kind, stage, state, seconds, cost, detail."""
         rows = self._db.query("SELECT * FROM effect WHERE batch = ? AND idea = ? ORDER BY id", batch, idea_id)
-        return [_call(row) for row in rows]
+        return list(self._read(rows, _call))
 
     # Batches
 
-    def save_batch(self, name: str, *, source: str, folder: str, settings: Mapping[str, Any]) -> BatchRecord:
-        """Record a batch, or that it goes on (then only ``folder`` and the time it was touched change)."""
+    def save_batch(
+        self, name: str, *, source: str, folder: str, settings: Mapping[str, Any], texts: Sequence[str] = ()
+    ) -> BatchRecord:
+        """Record a batch with these ideas, or that it goes on.
+
+        Of a known batch only ``folder`` and the time it was touched change; an idea that it already has keeps its
+        number, a new one gets the next.
+        """
         now = time.time()
         with self._db.transaction() as db:
             db.execute(
@@ -239,6 +262,7 @@ class Journal:
                 " ON CONFLICT (name) DO UPDATE SET touched = excluded.touched, folder = excluded.folder",
                 (name, source, now, now, folder, json.dumps(dict(settings), sort_keys=True)),
             )
+            _insert_ideas(db, name, texts)
         found = self.batch(name)
         assert found is not None  # noqa: S101 - just written
         return found
@@ -246,13 +270,12 @@ class Journal:
     def batch(self, name: str) -> BatchRecord | None:
         """The batch of that name."""
         rows = self._db.query("SELECT * FROM batch WHERE name = ?", name)
-        return _batch(rows[0]) if rows else None
+        return self._read(rows, _batch)[0] if rows else None
 
     def batches(self) -> tuple[BatchRecord, ...]:
         """All batches, the one touched last first."""
-        return tuple(
-            _batch(row) for row in self._db.query("SELECT * FROM batch ORDER BY touched DESC, rowid DESC")
-        )
+        rows = self._db.query("SELECT * FROM batch ORDER BY touched DESC, rowid DESC")
+        return self._read(rows, _batch)
 
     def folders_in_use(self) -> dict[str, str]:
         """Every run folder that belongs to a batch, by name or because ideas are in it, with that batch's name."""
@@ -263,42 +286,15 @@ class Journal:
         )
         return {row["folder"]: row["name"] for row in rows}
 
-    def add_ideas(self, batch: str, texts: Sequence[str]) -> tuple[IdeaRecord, ...]:
-        """Make sure the batch has these ideas and return their records, in the given order.
-
-        An idea that the batch already has keeps its number; a new one gets the next.
-        """
-        with self._db.transaction() as db:
-            last = (
-                db.execute("SELECT max(number) FROM batch_idea WHERE batch = ?", (batch,)).fetchone()[0] or 0
-            )
-            known = {
-                row["idea_id"]
-                for row in db.execute("SELECT idea_id FROM batch_idea WHERE batch = ?", (batch,))
-            }
-            wanted = []
-            for text in texts:
-                idea_id = Idea(0, text).idea_id
-                wanted.append(idea_id)
-                if idea_id not in known:
-                    known.add(idea_id)
-                    last += 1
-                    db.execute(
-                        "INSERT INTO batch_idea (batch, idea_id, number, text) VALUES (?, ?, ?, ?)",
-                        (batch, idea_id, last, text),
-                    )
-        by_id = {record.idea.idea_id: record for record in self.ideas(batch)}
-        return tuple(by_id[idea_id] for idea_id in dict.fromkeys(wanted))
-
     def ideas(self, batch: str) -> tuple[IdeaRecord, ...]:
         """The batch's ideas by number."""
         rows = self._db.query("SELECT * FROM batch_idea WHERE batch = ? ORDER BY number", batch)
-        return tuple(_idea(row) for row in rows)
+        return self._read(rows, _idea)
 
     def idea(self, batch: str, idea_id: str) -> IdeaRecord | None:
         """One idea of a batch."""
         rows = self._db.query("SELECT * FROM batch_idea WHERE batch = ? AND idea_id = ?", batch, idea_id)
-        return _idea(rows[0]) if rows else None
+        return self._read(rows, _idea)[0] if rows else None
 
     def place_idea(self, batch: str, idea_id: str, folder: str) -> str:
         """Give an idea its folder (relative to the results folder) unless it has one; returns the one it has."""
@@ -321,6 +317,22 @@ class Journal:
             )
 
 
+def _insert_ideas(db: sqlite3.Connection, batch: str, texts: Sequence[str]) -> None:
+    rows = db.execute("SELECT idea_id, number FROM batch_idea WHERE batch = ?", (batch,)).fetchall()
+    known = {row["idea_id"] for row in rows}
+    last = max((row["number"] for row in rows), default=0)
+    for text in texts:
+        idea_id = Idea(0, text).idea_id
+        if idea_id in known:
+            continue
+        known.add(idea_id)
+        last += 1
+        db.execute(
+            "INSERT INTO batch_idea (batch, idea_id, number, text) VALUES (?, ?, ?, ?)",
+            (batch, idea_id, last, text),
+        )
+
+
 def _pack(value: Mapping[str, Any]) -> bytes:
     return zlib.compress(
         json.dumps(value, separators=(",", ":"), sort_keys=True, allow_nan=False).encode(), 3
@@ -336,8 +348,11 @@ def _batch(row: sqlite3.Row) -> BatchRecord:
 
 
 def _idea(row: sqlite3.Row) -> IdeaRecord:
+    idea = Idea(row["number"], row["text"])
+    if idea.idea_id != row["idea_id"]:
+        raise ValueError(f"the text of idea {idea.number} is not the one that was recorded")
     return IdeaRecord(
-        idea=Idea(row["number"], row["text"]),
+        idea=idea,
         folder=row["folder"],
         final=bool(row["final"]),
         outcome=json.loads(row["outcome"]) if row["outcome"] else None,
@@ -346,7 +361,7 @@ def _idea(row: sqlite3.Row) -> IdeaRecord:
 
 def _call(row: sqlite3.Row) -> dict[str, Any]:
     known = row["cost_nano_usd"] is not None
-    error = _unpack(row["result"]) if row["state"] == "failed" else {}
+    result = _unpack(row["result"]) if row["state"] != "intent" else {}
     return {
         "kind": row["kind"],
         "stage": row["stage"],
@@ -354,5 +369,5 @@ def _call(row: sqlite3.Row) -> dict[str, Any]:
         "seconds": None if row["finished"] is None else round(row["finished"] - row["started"], 3),
         "cost_usd": f"{row['cost_nano_usd'] * NANO:f}" if known else None,
         "request": _unpack(row["request"]),
-        "error": error.get("message", ""),
+        "error": result["message"] if row["state"] == "failed" else "",
     }

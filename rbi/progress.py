@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -18,7 +19,6 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from rbi.console import printable
 from rbi.domain import OutcomeKind
 from rbi.events import (
     BacktestFinished,
@@ -34,6 +34,7 @@ from rbi.events import (
     StageStarted,
 )
 from rbi.locks import ConsoleLock
+from rbi.terminal import printable
 
 SHOWN_IDEAS = 8
 _STYLE = {
@@ -237,8 +238,15 @@ class EventsFile:
         path = self._path()
         path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps({"at": round(time.time(), 3), **as_json(event)}, ensure_ascii=False)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        with path.open("ab+") as file:
+            if file.tell() and _last_byte(file) != b"\n":
+                line = "\n" + line  # a full disk or a power cut left a part of a line
+            file.write(line.encode() + b"\n")
+
+
+def _last_byte(file: BinaryIO) -> bytes:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1)
 
 
 def as_json(event: Event) -> dict[str, Any]:
@@ -253,7 +261,7 @@ def _opening(event: BatchStarted) -> str:
     done = f", {event.finished} done before" if event.finished else ""
     data = ", ".join(event.data)
     ideas = "1 idea" if event.total == 1 else f"{event.total} ideas"
-    return f"{event.name}: {ideas}{done} · {event.model} · {data} · {event.workers} at once"
+    return printable(f"{event.name}: {ideas}{done} · {event.model} · {data} · {event.workers} at once")
 
 
 def _closing(event: IdeaFinished) -> str:

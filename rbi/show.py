@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rbi.console import console, printable
+from rbi.console import console
 from rbi.errors import RbiError
 from rbi.journal import BatchRecord, IdeaRecord
+from rbi.terminal import printable
 from rbi.views import show_code, show_log, show_summary
 from rbi.workplace import Workplace
 
@@ -24,16 +26,31 @@ def show(workplace: Workplace, batch: BatchRecord, wanted: str, part: str, *, as
     record = find_idea(workplace.journal.ideas(batch.name), wanted, batch.name)
     if record.outcome is None or record.folder is None:
         raise RbiError(
-            f"idea {record.idea.number} is not finished", where=batch.name, fix=f"rbi resume {batch.name}"
+            f"idea {record.idea.number} is not finished",
+            where=batch.name,
+            fix=workplace.resume_command(batch.name),
         )
     folder = workplace.results / record.folder
     if not (folder / "summary.md").is_file():
         raise RbiError(
             "the idea's folder is gone",
             where=str(folder),
-            fix=f"`rbi resume {batch.name}` writes it again at no cost",
+            fix=f"{workplace.resume_command(batch.name)} writes it again at no cost",
         )
     calls = workplace.journal.calls(batch.name, record.idea.idea_id)
+    try:
+        _print(record, folder, part, calls, as_json=as_json)
+    except (UnicodeDecodeError, json.JSONDecodeError, FileNotFoundError) as error:
+        raise RbiError(
+            f"the idea's folder is damaged: {error}",
+            where=str(folder),
+            fix=f"delete the folder; {workplace.resume_command(batch.name)} writes it again at no cost",
+        ) from error
+
+
+def _print(
+    record: IdeaRecord, folder: Path, part: str, calls: list[dict[str, Any]], *, as_json: bool
+) -> None:
     if as_json:
         print(json.dumps(_as_json(record, folder, part, calls), indent=2, ensure_ascii=False))
         return
@@ -59,6 +76,9 @@ def find_idea(records: Sequence[IdeaRecord], wanted: str, batch: str) -> IdeaRec
             fix="`rbi results` lists them",
         )
     exact = [r for r in records if word in (str(r.idea.number), r.idea.idea_id)]
+    if not exact and re.fullmatch(r"-?\d{1,6}", word):
+        last = max(r.idea.number for r in records)
+        raise RbiError(f"there is no idea {word}", where=batch, fix=f"they are numbered 1 to {last}; {_LIST}")
     found = exact or [r for r in records if word in _searchable(r) or _is_prefix(word, r)]
     if not found:
         raise RbiError(f"no idea matches {wanted!r}", where=batch, fix=_LIST)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,53 +14,75 @@ from rich.table import Table
 from rich.text import Text
 
 from models.factory import ModelListing
-from rbi.console import printable, printable_lines
 from rbi.domain import Coverage, Row
 from rbi.journal import BatchRecord, IdeaRecord, Totals
+from rbi.terminal import printable, printable_lines
 
+FULL_WIDTH = 120
 _VERDICT_STYLE = {"PASS": "bold green", "CANNOT TELL": "yellow", "FAIL": "red"}
 
 
-def results_table(rows: Sequence[Row], *, title: str) -> RenderableType:
-    """The leaderboard: one line a dataset, an idea's name and outcome on its first line."""
-    table = Table(title=title, title_justify="left", title_style="bold", expand=False)
-    table.add_column("#", justify="right")
-    table.add_column("strategy", overflow="ellipsis", no_wrap=True, max_width=44)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("outcome", no_wrap=True)
-    table.add_column("data", no_wrap=True)
-    for name in ("trades", "return %", "b&h %", "Sharpe", "max DD %"):
-        table.add_column(name, justify="right", no_wrap=True)
+def results_table(rows: Sequence[Row], *, title: str, width: int) -> RenderableType:
+    """The leaderboard: one line a dataset, an idea's name and ending on its first line.
+
+    A terminal narrower than `FULL_WIDTH` gets fewer columns, so that no number is cut.
+    """
+    full = width >= FULL_WIDTH
+    table = Table(title=printable(title), title_justify="left", title_style="bold", expand=False)
+    table.add_column("#", justify="right", no_wrap=True, min_width=2)
+    table.add_column("strategy", overflow="ellipsis", max_width=44 if full else 24, min_width=6)
+    table.add_column("verdict" if full else "ending", no_wrap=True, min_width=11)
+    if full:
+        table.add_column("outcome", no_wrap=True)
+    table.add_column("data", no_wrap=True, max_width=16 if full else 8)
+    for name, _ in _figures(full=full):
+        table.add_column(name, justify="right", no_wrap=True, min_width=6)
     previous = 0
     for row in rows:
         if previous and row.number != previous and row.dataset:
             table.add_section()
-        table.add_row(*_results_cells(row, first=row.number != previous))
+        table.add_row(*_results_cells(row, first=row.number != previous, full=full))
         previous = row.number
     return table
 
 
-def _results_cells(row: Row, *, first: bool) -> list[RenderableType]:
-    # A note that covers nothing has no strategy to name: the idea's own words say more.
-    name = printable(row.idea if row.coverage in ("", Coverage.NONE) else row.name)
-    cause = f": {row.cause}" if row.cause and row.outcome == "failed" else ""
-    head: list[RenderableType] = (
-        [
-            str(row.number),
-            Text(name),
-            Text(row.verdict, style=_VERDICT_STYLE.get(row.verdict, "")),
-            Text(row.outcome + cause),
-        ]
-        if first
-        else ["", "", "", ""]
-    )
-    numbers = (row.return_pct, row.buy_hold_pct, row.sharpe, row.max_drawdown_pct)
-    return [
-        *head,
-        Text(printable(row.dataset)),
-        "" if row.trades is None else str(row.trades),
-        *("" if n is None else f"{n:,.2f}" for n in numbers),
+def _figures(*, full: bool) -> list[tuple[str, Callable[[Row], str]]]:
+    """The columns of numbers: heading and content."""
+    figures: list[tuple[str, Callable[[Row], str]]] = [
+        ("trades", lambda row: "" if row.trades is None else str(row.trades)),
+        ("return %" if full else "ret %", lambda row: _number(row.return_pct)),
+        ("b&h %", lambda row: _number(row.buy_hold_pct)),
+        ("Sharpe", lambda row: _number(row.sharpe)),
+        ("max DD %", lambda row: _number(row.max_drawdown_pct)),
     ]
+    return figures if full else [figures[0], figures[1], figures[3]]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.2f}"
+
+
+def _results_cells(row: Row, *, first: bool, full: bool) -> list[RenderableType]:
+    head: list[RenderableType] = [str(row.number), _name(row), *_ending(row, full=full)]
+    return [
+        *(head if first else [""] * len(head)),
+        Text(printable(row.dataset), overflow="ellipsis"),
+        *(show(row) for _, show in _figures(full=full)),
+    ]
+
+
+def _name(row: Row) -> Text:
+    # A note that covers nothing has no strategy to name: the idea's own words say more.
+    name = row.idea if row.coverage in ("", Coverage.NONE) else row.name
+    return Text(printable(name), no_wrap=True, overflow="ellipsis")
+
+
+def _ending(row: Row, *, full: bool) -> list[Text]:
+    verdict = Text(row.verdict, style=_VERDICT_STYLE.get(row.verdict, ""))
+    if not full:
+        return [verdict if row.verdict else Text(row.outcome)]
+    cause = f": {row.cause}" if row.cause and row.outcome == "failed" else ""
+    return [verdict, Text(row.outcome + cause)]
 
 
 def counts_line(records: Iterable[IdeaRecord]) -> str:
@@ -96,7 +118,7 @@ def status_json(batch: BatchRecord, records: Sequence[IdeaRecord], totals: Total
         "answers": totals.answers,
         "failed_calls": totals.failed_calls,
         "backtests": totals.backtests,
-        "cost_usd": str(totals.cost_usd),
+        "cost_usd": f"{totals.cost_usd:f}",
         "unknown_cost_calls": totals.unknown_cost,
         "in_flight": totals.in_flight,
         "possibly_paid": totals.possibly_paid,
@@ -105,7 +127,12 @@ def status_json(batch: BatchRecord, records: Sequence[IdeaRecord], totals: Total
 
 
 def status_page(
-    batch: BatchRecord, records: Sequence[IdeaRecord], totals: Totals, others: Sequence[BatchRecord]
+    batch: BatchRecord,
+    records: Sequence[IdeaRecord],
+    totals: Totals,
+    others: Sequence[BatchRecord],
+    *,
+    again: str,
 ) -> RenderableType:
     """A batch's state for a person."""
     finished = sum(r.final for r in records)
@@ -118,7 +145,7 @@ def status_page(
         f"  {identity['model']} on {', '.join(identity['data'])}",
     ]
     if finished < len(records):
-        lines.append(f"  continue: rbi resume {batch.name}")
+        lines.append(f"  continue: {again}")
     if others:
         lines.append("other batches: " + ", ".join(other.name for other in others))
     return Text("\n".join(lines))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rbi.config import Settings
-from rbi.domain import Row, slug
+from rbi.domain import Idea, Row, slug
 from rbi.errors import RbiError, UsageError
 from rbi.journal import BatchRecord, IdeaRecord, Journal
 from rbi.leaderboard import ranked, to_csv
@@ -21,6 +23,7 @@ from rbi.results import write_atomically
 JOURNAL_FILE = "rbi.db"
 LOCKS_FOLDER = ".locks"
 LEADERBOARD_FILE = "leaderboard.csv"
+_FOLDER_NAME = re.compile(r"\w(?:[\w .+-]{0,78}\w)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +71,19 @@ class Workplace:
                 source=source,
                 folder=known.folder if known else name,
                 settings={**settings.as_json(), "identity": dict(identity)},
+                texts=texts,
             )
-            return batch, self.journal.add_ideas(name, texts)
+        wanted = {Idea(0, text).idea_id for text in texts}
+        return batch, tuple(r for r in self.journal.ideas(name) if r.idea.idea_id in wanted)
 
     def _named(self, settings: Settings, identity: Mapping[str, Any]) -> str:
         if not settings.name:
             return ""
-        if settings.name != Path(settings.name).name or settings.name.startswith("."):
+        if not _FOLDER_NAME.fullmatch(settings.name) or settings.name.startswith(JOURNAL_FILE):
             raise UsageError(
-                f"{settings.name!r} cannot name a folder",
+                f"{settings.name!r} cannot name a batch and its folder",
                 where="--name",
-                fix=f"try --name {slug(settings.name)}",
+                fix=f"use letters, digits, blanks and . _ + -, such as --name {slug(settings.name)}",
             )
         known = self.journal.batch(settings.name)
         if known:
@@ -128,13 +133,23 @@ class Workplace:
         outcomes = [record.outcome for record in self.journal.ideas(batch) if record.outcome]
         return ranked(Row.from_json(row) for outcome in outcomes for row in outcome["rows"])
 
-    def write_leaderboard(self, batch: BatchRecord) -> Path:
-        """Write the leaderboard to every run folder of the batch; returns the newest file."""
+    def write_leaderboard(self, batch: BatchRecord) -> None:
+        """Write the leaderboard to every run folder of the batch."""
         content = to_csv(self.leaderboard(batch.name))
         placed = {Path(r.folder).parent.name for r in self.journal.ideas(batch.name) if r.folder}
         for folder in sorted({*placed, batch.folder}):
             write_atomically(self.results / folder / LEADERBOARD_FILE, content)
+
+    def leaderboard_file(self, batch: BatchRecord) -> Path:
+        """The leaderboard in the newest run folder of a batch."""
         return self.results / batch.folder / LEADERBOARD_FILE
+
+    def resume_command(self, batch: str) -> str:
+        """The command that goes on with a batch, ready to be typed."""
+        words = ["rbi", "resume", batch]
+        if self.results != Path(Settings().results):
+            words += ["--results", str(self.results)]
+        return shlex.join(words)
 
 
 def dated_name(source: str, day: date) -> str:
@@ -167,9 +182,9 @@ def _brief(value: Any) -> str:
 
 
 @contextmanager
-def open_workplace(results: Path) -> Iterator[Workplace]:
+def open_workplace(results: Path, *, read_only: bool = False) -> Iterator[Workplace]:
     """The results folder, made if it is not there."""
-    journal = Journal(results / JOURNAL_FILE)
+    journal = Journal(results / JOURNAL_FILE, read_only=read_only)
     try:
         yield Workplace(results, journal, FileLock(results / LOCKS_FOLDER))
     finally:
@@ -177,13 +192,16 @@ def open_workplace(results: Path) -> Iterator[Workplace]:
 
 
 @contextmanager
-def open_existing(results: Path) -> Iterator[Workplace]:
-    """The results folder, for looking at. Raises `RbiError` if it holds no journal."""
+def open_existing(results: Path, *, read_only: bool = True) -> Iterator[Workplace]:
+    """A results folder that holds a journal, for looking at unless ``read_only`` is off.
+
+    Raises `RbiError` if it holds none.
+    """
     if not (results / JOURNAL_FILE).exists():
         raise RbiError(
             "there are no results here yet",
             where=str(results),
             fix="`rbi run` makes some; --results names the folder",
         )
-    with open_workplace(results) as workplace:
+    with open_workplace(results, read_only=read_only) as workplace:
         yield workplace

@@ -13,7 +13,7 @@ from rbi.data.bars import Bars
 from rbi.data.csv_bars import read_bars
 from rbi.data.files import missing, names_in, similar
 from rbi.data.timeframe import timeframe_label
-from rbi.errors import RbiError
+from rbi.errors import RbiError, UsageError
 
 BUNDLED = ("GOOG", "EURUSD", "BTCUSD")
 BUNDLED_SOURCE = "bundled"
@@ -124,7 +124,7 @@ def _unknown(spec: str, path: Path) -> RbiError:
     known = {name.split(".")[0].lower(): name for name in (*here, *BUNDLED)}
     guess = known.get(path.stem.lower())
     fix = f"did you mean {guess}?" if guess else similar(spec, [*BUNDLED, *here]) or _bundled_hint()
-    return RbiError("no dataset of this name", where=spec, fix=fix)
+    return UsageError("no dataset of this name", where=spec, fix=fix)
 
 
 def _bundled_hint() -> str:

@@ -10,6 +10,7 @@ from rbi.domain import normalised
 from rbi.errors import RbiError
 
 LONGEST_IDEA = 20_000
+_NAMES = {"utf-8-sig": "UTF-8", "utf-16": "UTF-16"}
 LARGEST_FILE = 256 * 1024 * 1024
 
 
@@ -115,7 +116,7 @@ def _decode(content: bytes, path: Path) -> str:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise _not_text(path, f"byte {error.start} is not valid {encoding[:6].upper()}", line) from None
+        raise _not_text(path, f"byte {error.start} is not valid {_NAMES[encoding]}", line) from None
 
 
 def _not_text(path: Path, detail: str, line: int | None = None) -> RbiError:

@@ -36,8 +36,10 @@ class Bench:
         self.results = results
         self.journal = Journal(results / "rbi.db")
         self.workplace = Workplace(results, self.journal, FileLock(results / ".locks"))
-        self.record = self.journal.save_batch("b", source="ideas.txt", folder="2026-01-31-ideas", settings={})
-        self.journal.add_ideas("b", [f"idea {n}" for n in range(count)])
+        texts = [f"idea {n}" for n in range(count)]
+        folder = "2026-01-31-ideas"
+        self.record = self.journal.save_batch("b", source="ideas.txt", folder=folder, settings={}, texts=texts)
+        )
         self.events: list[Event] = []
         self.days = [date(2026, 1, 31)]
         self.stop = StopSignal()

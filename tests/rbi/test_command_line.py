@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,6 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from rbi.console import Console
+from rbi.domain import Row
+from rbi.views import results_table
 
 IDEAS = """# a comment
 Buy when the 10-day SMA crosses above the 30-day SMA, sell when it crosses back below.
@@ -251,6 +257,69 @@ def test_two_processes_share_a_batch_and_do_nothing_twice(place: Place) -> None:
     assert (status["ideas"], status["answers"], status["backtests"]) == (4, 7, 3)
 
 
+@pytest.mark.parametrize("redirection", ["2>&-", ">&-", "2>/dev/full", "2>&1 | head -1", "--json | head -1"])
+def test_a_batch_goes_on_to_its_end_whoever_stops_listening(place: Place, redirection: str) -> None:
+    command = shlex.join(place.command("run", "ideas.txt", "--data", "GOOG", "--env", "current"))
+    done = subprocess.run(
+        ["bash", "-c", f"{command} {redirection}; exit ${{PIPESTATUS[0]}}"],
+        cwd=place.folder,
+        env=place.environ,
+        capture_output=True,
+        text=True,
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.returncode == 0
+    assert place.status()["finished"] == 4
+
+
+def test_a_reader_of_a_listing_may_leave_early(done: Place) -> None:
+    command = shlex.join(done.command("show", "2", "--stats"))
+    left = subprocess.run(
+        ["bash", "-c", f"{command} | head -1; exit ${{PIPESTATUS[0]}}"],
+        cwd=done.folder,
+        env=done.environ,
+        capture_output=True,
+        text=True,
+    )
+    assert (left.returncode, left.stderr) == (0, "")
+
+
+def test_the_command_to_go_on_with_can_be_typed_as_it_is_printed(place: Place) -> None:
+    process = place.start(
+        *("run", "ideas.txt", "--data", "GOOG", "--env", "current", "--workers", "1"),
+        *("--name", "my batch", "--results", "other place"),
+    )
+    assert process.stderr is not None
+    while "1/4" not in (line := process.stderr.readline()):
+        assert line, "ended early"
+    os.kill(process.pid, signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    printed = said.partition("continue: ")[2].splitlines()[0]
+    assert shlex.split(printed)[0] == "rbi"
+    place.rbi(*shlex.split(printed)[1:])
+    status = json.loads(place.rbi("status", "--results", "other place", "--json").stdout)
+    assert (status["batch"], status["finished"]) == ("my batch", 4)
+
+
+def test_output_in_ascii_loses_characters_and_nothing_else(done: Place) -> None:
+    shown = done.rbi("results", PYTHONIOENCODING="ascii").stdout
+    assert "CANNOT TELL" in shown
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_a_table_never_cuts_a_number(done: Place, width: int) -> None:
+    rows = [Row.from_json(row) for row in json.loads(done.rbi("results", "--json").stdout)]
+    out = io.StringIO()
+    Console(file=out, width=width).print(results_table(rows, title="x", width=width))
+    shown = out.getvalue()
+    assert max(len(line) for line in shown.splitlines()) <= width
+    for row in rows:
+        if row.return_pct is not None:
+            assert f"{row.return_pct:,.2f}" in shown
+            assert str(row.trades) in shown
+
+
 # Mistakes
 
 
@@ -263,13 +332,16 @@ def test_two_processes_share_a_batch_and_do_nothing_twice(place: Place) -> None:
         (["run", "ideas.txt", "--timeout", "0"], 2, "from 1"),
         (["run", "ideas.txt", "--model", "opnai:gpt"], 2, "openai"),
         (["run", "ideas.txt", "--model", "openai"], 1, "OPENAI_API_KEY"),
-        (["run", "ideas.txt", "--model", "offline:big"], 1, "offline"),
-        (["run", "ideas.txt", "--data", "GOGO"], 1, "GOOG"),
+        (["run", "ideas.txt", "--model", "offline:big"], 2, "offline"),
+        (["run", "ideas.txt", "--data", "GOGO"], 2, "GOOG"),
         (["run", "ideas.txt", "--env", "conda:none-of-that-name"], 1, "conda"),
-        (["run", "ideas.txt", "--env", "docker"], 1, "venv"),
+        (["run", "ideas.txt", "--env", "docker"], 2, "venv"),
         (["run", "idea.txt"], 1, "ideas.txt"),
         (["run", "."], 1, "folder"),
-        (["run", "ideas.txt", "--cash", "10", "--env", "current"], 1, "cash"),
+        (["run", "ideas.txt", "--cash", "10"], 2, "cash"),
+        (["run", "ideas.txt", "--results", ""], 2, "--results"),
+        (["run", "ideas.txt", "--name", "rbi.db"], 2, "--name"),
+        (["run", "ideas.txt", "--env", "current", "--config", "."], 2, "rbi init"),
         (["resume"], 1, "rbi run"),
         (["results"], 1, "rbi run"),
         (["show", "1"], 1, "rbi run"),

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rbi.errors import RbiError
-from rbi.journal import Journal, is_alive, owner_name
+from rbi.journal import IdeaRecord, Journal, is_alive, owner_name
 
 LABELS = {"batch": "b", "idea": "i", "stage": "research"}
 
@@ -82,11 +82,15 @@ def test_a_reused_process_id_is_not_taken_for_the_process_that_died() -> None:
     assert not is_alive(f"{host}:{pid}:{int(started or 0) + 1}")
 
 
+def with_ideas(journal: Journal, *texts: str) -> tuple[IdeaRecord, ...]:
+    journal.save_batch("b", source="s", folder="b", settings={}, texts=texts)
+    return journal.ideas("b")
+
+
 def test_ideas_keep_their_numbers_when_the_file_is_rearranged(journal: Journal) -> None:
-    journal.save_batch("b", source="s", folder="b", settings={})
-    journal.add_ideas("b", ["one", "two"])
-    again = journal.add_ideas("b", ["zero", "two", "one"])
-    assert [(r.idea.number, r.idea.text) for r in again] == [(3, "zero"), (2, "two"), (1, "one")]
+    with_ideas(journal, "one", "two")
+    again = with_ideas(journal, "zero", "two", "one")
+    assert [(r.idea.number, r.idea.text) for r in again] == [(1, "one"), (2, "two"), (3, "zero")]
 
 
 @settings(max_examples=30, deadline=None)
@@ -95,18 +99,16 @@ def test_whatever_is_added_numbers_are_unique_and_never_change(
     tmp_path_factory: pytest.TempPathFactory, additions: list[list[str]]
 ) -> None:
     journal = Journal(tmp_path_factory.mktemp("j") / "rbi.db")
-    journal.save_batch("b", source="s", folder="b", settings={})
     seen: dict[str, int] = {}
     for texts in additions:
-        for record in journal.add_ideas("b", texts):
+        for record in with_ideas(journal, *texts):
             assert seen.setdefault(record.idea.text, record.idea.number) == record.idea.number
     assert sorted(seen.values()) == list(range(1, len(seen) + 1))
     journal.close()
 
 
 def test_an_idea_keeps_the_folder_it_was_given_first(journal: Journal) -> None:
-    journal.save_batch("b", source="s", folder="b", settings={})
-    (record,) = journal.add_ideas("b", ["one"])
+    (record,) = with_ideas(journal, "one")
     assert journal.place_idea("b", record.idea.idea_id, "monday/x") == "monday/x"
     assert journal.place_idea("b", record.idea.idea_id, "tuesday/x") == "monday/x"
 
@@ -203,3 +205,74 @@ def test_a_file_that_cannot_be_used_is_explained_and_left_as_it_is(
     assert said in caught.value.what
     assert caught.value.fix
     assert before is None or path.read_bytes() == before
+
+
+def test_a_journal_can_be_looked_at_where_nothing_may_be_written(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    journal = Journal(folder / "rbi.db")
+    with_ideas(journal, "one")
+    journal.close()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    folder.chmod(0o500)
+    try:
+        looking = Journal(folder / "rbi.db", read_only=True)
+        assert [r.idea.text for r in looking.ideas("b")] == ["one"]
+        looking.close()
+    finally:
+        folder.chmod(0o700)
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.name == "rbi.db"} == before
+
+
+def test_looking_sees_what_another_process_has_just_written(tmp_path: Path) -> None:
+    writing = Journal(tmp_path / "rbi.db")
+    with_ideas(writing, "one")
+    looking = Journal(tmp_path / "rbi.db", read_only=True)
+    writing.save_batch("b", source="s", folder="b", settings={}, texts=["two"])
+    assert [r.idea.text for r in looking.ideas("b")] == ["one", "two"]
+    looking.close()
+    writing.close()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "UPDATE batch SET settings = '{cut'",
+        "UPDATE batch_idea SET text = 'another idea'",
+        "UPDATE batch_idea SET outcome = '[1'",
+        "UPDATE effect SET result = x'00ff'",
+        "UPDATE effect SET request = x'789c00'",
+    ],
+)
+def test_a_record_that_is_not_what_was_written_is_damage_and_not_a_traceback(
+    tmp_path: Path, spoil: str
+) -> None:
+    journal = Journal(tmp_path / "rbi.db")
+    (record,) = with_ideas(journal, "one")
+    journal.save_outcome("b", record.idea.idea_id, {"rows": []}, final=True)
+    journal.complete(intend(journal), {"text": "yes"}, None)
+    journal.verify()
+    journal.close()
+    db = sqlite3.connect(tmp_path / "rbi.db")
+    db.execute(spoil)
+    db.commit()
+    db.close()
+    journal = Journal(tmp_path / "rbi.db", read_only=True)
+    with pytest.raises(RbiError, match="damaged"):
+        journal.verify()
+    journal.close()
+
+
+def test_an_emptied_file_beside_its_log_is_refused_before_the_log_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "rbi.db"
+    journal = Journal(path)
+    with_ideas(journal, "one")
+    log = tmp_path / "rbi.db-wal"
+    kept = log.read_bytes()
+    assert kept
+    journal.close()
+    path.write_bytes(b"")
+    log.write_bytes(kept)
+    for read_only in (True, False):
+        with pytest.raises(RbiError, match="damaged"):
+            Journal(path, read_only=read_only)
+    assert log.read_bytes() == kept

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rbi.console import printable, printable_lines
 from rbi.events import (
     BacktestFinished,
     BatchStarted,
@@ -26,6 +25,7 @@ from rbi.events import (
 )
 from rbi.locks import ConsoleLock
 from rbi.progress import EventsFile, JsonProgress, LiveProgress, PlainProgress, Tally
+from rbi.terminal import printable, printable_lines
 
 STORY: tuple[Event, ...] = (
     BatchStarted("b", "results/b", 4, 1, "openai:x", ("GOOG 1d",), 2),

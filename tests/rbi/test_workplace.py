@@ -61,9 +61,11 @@ def test_a_name_belongs_to_the_settings_it_was_first_used_with(place: Workplace)
         begin(place, name="mine", identity={"model": "openai:x"})
 
 
-@pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "/abs"])
+@pytest.mark.parametrize(
+    "name", ["../up", "a/b", ".hidden", "/abs", "rbi.db-journal", "x" * 200, "a\x1b[31m", "trail.", "-x"]
+)
 def test_a_name_cannot_lead_out_of_the_results_folder(place: Workplace, name: str) -> None:
-    with pytest.raises(UsageError, match="cannot name a folder"):
+    with pytest.raises(UsageError, match="cannot name a batch"):
         begin(place, name=name)
 
 
@@ -94,6 +96,8 @@ def test_an_idea_is_found_by_number_id_start_of_id_or_words(place: Workplace) ->
         settings, ["Buy the dip", "Sell the rip", "Buy 2 dips"], identity=OFFLINE, today=MONDAY
     )
     second = records[1].idea
+    with pytest.raises(RbiError, match="no idea 30"):
+        find_idea(records, "30", batch.name)
     for wanted in ("2", second.idea_id, second.idea_id[:6], "RIP", second.folder_name):
         assert find_idea(records, wanted, batch.name).idea == second
     with pytest.raises(RbiError, match="2 ideas match"):

@@ -1,0 +1,82 @@
+"""The end of a batch: the leaderboard, what is said, and the exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+
+from rbi.batch import BatchResult, Ending
+from rbi.console import console
+from rbi.domain import OutcomeKind
+from rbi.errors import ExitCode
+from rbi.journal import BatchRecord, IdeaRecord
+from rbi.terminal import abandon_stdout, say
+from rbi.views import counts_line, money_line, results_table
+from rbi.workplace import Workplace
+
+SHOWN_IDEAS = 30  # `rbi results` shows all
+
+_UNFINISHED = {
+    OutcomeKind.MODEL_FAILED: "got no usable answer from the model",
+    OutcomeKind.BROKEN: "met an error inside rbi (`rbi show` has the details; please report it)",
+}
+
+
+def close(workplace: Workplace, batch: BatchRecord, result: BatchResult, *, quiet: bool) -> int:
+    """Write the leaderboard, say how the batch ended, and return the exit code.
+
+    Raises the error that stopped the batch, if one did. With ``quiet`` nothing goes to standard output.
+    """
+    workplace.write_leaderboard(batch)
+    records = workplace.journal.ideas(batch.name)
+    if not quiet:
+        try:
+            _show(workplace, batch, records)
+        except BrokenPipeError:  # nobody reads the table; the batch has ended as it has ended
+            abandon_stdout()
+    code = _exit_code(workplace, batch, result, records)
+    if result.stuck:
+        # A thread waits for a server that does not answer; everything is recorded, and it would keep us here.
+        workplace.journal.close()
+        os._exit(code)
+    return code
+
+
+def _show(workplace: Workplace, batch: BatchRecord, records: Sequence[IdeaRecord]) -> None:
+    out = console()
+    rows = workplace.leaderboard(batch.name)
+    best = list(dict.fromkeys(row.number for row in rows))[:SHOWN_IDEAS]
+    out.print(results_table([row for row in rows if row.number in best], title=batch.name, width=out.width))
+    if len(best) < len(records):
+        out.print(f"the first {len(best)} of {len(records)} ideas; all of them: rbi results {batch.name}")
+    out.print(counts_line(records))
+    out.print(money_line(workplace.journal.totals(batch.name)))
+    out.print(f"leaderboard: {workplace.leaderboard_file(batch)}")
+    sys.stdout.flush()
+
+
+def _exit_code(
+    workplace: Workplace, batch: BatchRecord, result: BatchResult, records: Sequence[IdeaRecord]
+) -> int:
+    left = sum(not record.final for record in records)
+    done = f"{len(records) - left} of {len(records)} ideas are finished and safe"
+    again = workplace.resume_command(batch.name)
+    if result.error is not None:
+        say(f"stopped: {done}")
+        raise result.error
+    if result.ending is Ending.INTERRUPTED and left:
+        say(f"interrupted: {done}; answers already paid for are kept\n  continue: {again}")
+        return ExitCode.INTERRUPTED
+    return _say_what_is_left(records, again)
+
+
+def _say_what_is_left(records: Sequence[IdeaRecord], again: str) -> int:
+    """Ideas that a further run may bring to an end: how many, and why they have none yet."""
+    kinds = Counter(str(r.outcome["outcome"]) for r in records if not r.final and r.outcome)
+    for kind, reason in _UNFINISHED.items():
+        if kinds[kind]:
+            ideas = "1 idea" if kinds[kind] == 1 else f"{kinds[kind]} ideas"
+            say(f"{ideas} {reason}; to try again: {again}")
+    return ExitCode.STOPPED if kinds else ExitCode.OK

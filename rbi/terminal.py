@@ -1,0 +1,58 @@
+"""Standard output and error as they may be (closed, full, ASCII), and text made harmless for them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import sys
+import unicodedata
+
+# Marks that reorder what is displayed: a name must not be able to look like another.
+_BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
+
+
+def printable(text: str, *, longest: int | None = None) -> str:
+    """One line that is safe to show: control characters, escapes and reordering marks become a visible dot."""
+    out = "".join("·" if _unsafe(c) else c for c in " ".join(text.split()))
+    return out if longest is None or len(out) <= longest else out[: longest - 1].rstrip() + "…"
+
+
+def printable_lines(text: str) -> str:
+    """Like `printable`, but keeping line breaks and tabs: for code and logs."""
+    return "".join(c if c in "\n\t" else "·" if _unsafe(c) else c for c in text)
+
+
+def _unsafe(character: str) -> bool:
+    return ord(character) in _BIDI or unicodedata.category(character) in ("Cc", "Cs", "Co", "Zl", "Zp")
+
+
+def prepare_streams() -> None:
+    """Make standard output and error usable: closed ones lead nowhere, and no character can fail to be written."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open as long as we are
+            setattr(sys, name, nowhere)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def say(text: str) -> None:
+    """One message on standard error. It is lost, and nothing else, if nobody reads there any more."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def ending_signals() -> tuple[signal.Signals, ...]:
+    """The signals by which a user or a terminal ends us. SIGHUP is not among them under ``nohup``."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    return tuple(numbers)
+
+
+def abandon_stdout() -> None:
+    """Nobody reads our output any more: let what is still to come lead nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
