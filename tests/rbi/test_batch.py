@@ -38,7 +38,8 @@ class Bench:
         self.workplace = Workplace(results, self.journal, FileLock(results / ".locks"))
         texts = [f"idea {n}" for n in range(count)]
         folder = "2026-01-31-ideas"
-        self.record = self.journal.save_batch("b", source="ideas.txt", folder=folder, settings={}, texts=texts)
+        self.record = self.journal.save_batch(
+            "b", source="ideas.txt", folder=folder, settings={}, texts=texts
         )
         self.events: list[Event] = []
         self.days = [date(2026, 1, 31)]
