@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from runners.base import Captured, RunInterrupted, RunnerError, RunRequest, RunResult
@@ -20,6 +22,7 @@ from runners.inputs import check_params, check_terms, open_bars
 from runners.interruption import Interruption
 from runners.process import SUPERVISOR, Ending, Job, Limits, Stop, run_process
 
+_REMOVAL = SUPERVISOR.with_name("removal.py")
 _WAIT_S = 0.1  # how often a run that waits for a slot looks whether it was interrupted
 
 
@@ -117,19 +120,21 @@ class BacktestRunner:
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
         try:
-            folder = TemporaryDirectory(prefix="run-", dir=self._scratch_root, ignore_cleanup_errors=True)
+            folder = Path(tempfile.mkdtemp(prefix="run-", dir=self._scratch_root.absolute()))
         except OSError as error:
             raise RunnerError(
                 f"no work folder can be made in {self._scratch_root}: {error.strerror}",
                 hint="make space, or choose a folder that can be written",
             ) from error
-        with folder as path:
-            yield Path(path)
+        try:
+            yield folder
+        finally:
+            _remove(folder)
 
     def _result(self, request: RunRequest, ending: Ending, child: ChildResult) -> RunResult:
         if not ending.stop and not child.ready and ending.exit_code != -9:
             raise self._unusable(child, ending.stderr)
-        failure = find_failure(ending, child, request.source, self._limits)
+        failure = find_failure(ending, child, request, self._limits)
         numbers = child.numbers if failure is None else None
         return RunResult(
             stats=numbers.stats if numbers else None,
@@ -147,6 +152,17 @@ class BacktestRunner:
             f"the strategy environment {self._environment.name} does not work: {said}",
             hint="look at it with: rbi env show; make it again with: rbi env remove, then rbi env create",
         )
+
+
+def _remove(folder: Path) -> None:
+    """Never raises for anything in ``folder``: how a run ended matters more than what it left behind."""
+    try:
+        (folder / "work").rmdir()  # most strategies leave it empty
+        folder.rmdir()
+    except OSError:
+        command = [sys.executable, "-I", "-S", str(_REMOVAL), str(folder)]
+        with suppress(OSError):
+            subprocess.run(command, stdin=subprocess.DEVNULL, start_new_session=True, check=False)
 
 
 def _interrupted() -> RunInterrupted:

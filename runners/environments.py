@@ -13,7 +13,7 @@ from pathlib import Path
 
 from runners import conda, venv
 from runners.base import RunnerError
-from runners.probe import Probe, ProbeFailed, probe
+from runners.probe import Probe, ProbeFailed, home_in, probe
 
 _REQUIRED = ("numpy", "pandas", "backtesting")
 _BACKTESTING = re.compile(r"0\.6\.(?:[6-9]|[1-9]\d+)(?!\d)")
@@ -66,11 +66,11 @@ def resolve(
     if place.kind is Kind.VENV:
         answer = venv.ensure(place.python.parent.parent, cache, environ, progress)
         return Environment(place.kind, place.name, answer.prefix, place.python, answer.versions)
-    return _checked(place)
+    return _checked(place, cache)
 
 
 def describe(spec: str, *, cache: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Labels and values about the environment that ``spec`` names, to show to a person. Makes nothing.
+    """Labels and values about the environment that ``spec`` names, to show to a person. Makes no environment.
 
     Raises `RunnerError` as `resolve` does, except for a venv that is not there yet.
     """
@@ -78,7 +78,7 @@ def describe(spec: str, *, cache: Path, environ: Mapping[str, str]) -> dict[str,
     about = {"environment": f"{place.kind.value}: {place.name}", "python path": str(place.python)}
     if place.kind is Kind.VENV and not place.python.exists():
         return {**about, "state": "not made yet; it is at first use, or with: rbi env create"}
-    environment = _checked(place)
+    environment = _checked(place, cache)
     return {**about, **environment.versions, "fingerprint": environment.fingerprint}
 
 
@@ -125,10 +125,10 @@ def _conda_environment(environ: Mapping[str, str], progress: Progress) -> Path |
         return None
 
 
-def _checked(place: _Place) -> Environment:
+def _checked(place: _Place, cache: Path) -> Environment:
     what = f"the {place.kind.value} environment {place.name}"
     try:
-        answer = probe(place.python)
+        answer = probe(place.python, home_in(cache))
     except ProbeFailed as error:
         raise RunnerError(f"{what} does not work: {error}", hint="use --env venv") from error
     _require_libraries(what, place.python, answer)

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runners.base import Failure, FailureKind
+from runners.base import Failure, FailureKind, RunRequest
 from runners.child_result import ChildResult
 from runners.process import Ending, Limits, Stop
 from runners.untrusted_text import neutralise
 
 TEXT_LIMIT = 4096
-_CHANNEL_LOST = 81  # as in child/harness.py
 _DUMPED_LINE = re.compile(r'File "strategy\.py", line (\d+)')
 _BARS = (
     "Bars come from the runner as self.data with Open, High, Low, Close and Volume; there is no other data."
@@ -80,7 +79,6 @@ _RULES = (
         FailureKind.INPUT,
         "Do not ask for input: nobody answers. Make it a class attribute.",
         bases=_names("EOFError"),
-        message="reading a line",
     ),
     _Rule(
         FailureKind.IMPORT,
@@ -92,6 +90,11 @@ _RULES = (
         "Declare every parameter as a class attribute of the strategy, with its default.",
         functions=_names("_check_params"),
         message="is missing parameter",
+    ),
+    _Rule(
+        FailureKind.ERROR,
+        "Do not set the account's cash or equity; trade with self.buy, self.sell and close.",
+        bases=_names("NotFiniteError"),
     ),
     _Rule(
         FailureKind.DATA,
@@ -169,16 +172,16 @@ _RULES = (
 _NO_RULE = "Correct the strategy at the line shown."
 
 
-def find_failure(ending: Ending, child: ChildResult, source: str, limits: Limits) -> Failure | None:
+def find_failure(ending: Ending, child: ChildResult, request: RunRequest, limits: Limits) -> Failure | None:
     """Why there are no numbers to be used, or ``None`` if there are.
 
-    ``source`` is the strategy's, to show the line. What stopped the run comes first, then how its process ended,
+    What stopped the run comes first, then how its process ended,
     then what it reported.
     """
     if ending.stop:
-        return _stopped(ending, source, limits)
+        return _stopped(ending, request, limits)
     if ending.exit_code is None or ending.exit_code < 0:
-        return _crashed(ending, source)
+        return _crashed(ending, request.source)
     if child.failure is not None:
         return _raised(child.failure)
     if child.numbers and ending.exit_code == 0:
@@ -186,8 +189,8 @@ def find_failure(ending: Ending, child: ChildResult, source: str, limits: Limits
     return _without_numbers(ending, child)
 
 
-def _stopped(ending: Ending, source: str, limits: Limits) -> Failure:
-    line, text = _where(ending, source)
+def _stopped(ending: Ending, request: RunRequest, limits: Limits) -> Failure:
+    line, text = _where(ending, request.source)
     if ending.stop is Stop.OUTPUT:
         return Failure(
             FailureKind.OUTPUT,
@@ -204,7 +207,7 @@ def _stopped(ending: Ending, source: str, limits: Limits) -> Failure:
         )
     return Failure(
         FailureKind.TIMEOUT,
-        f"not finished after {ending.elapsed_s:.0f} s and stopped" + (f", in line {line}" if line else ""),
+        f"not finished within {request.timeout_s:g} s and stopped" + (f", in line {line}" if line else ""),
         "Look for a loop without end; compute indicators once, in init, and keep loops over the past out of next.",
         line,
         text,
@@ -273,7 +276,7 @@ def _stray(ending: Ending) -> Failure | None:
 
 
 def _without_numbers(ending: Ending, child: ChildResult) -> Failure:
-    if ending.exit_code == _CHANNEL_LOST or child.garbage or child.numbers:
+    if ending.channel_lost or child.garbage:
         detail = f": {child.garbage}" if child.garbage else ""
         return Failure(
             FailureKind.NO_RESULT,

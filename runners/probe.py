@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,26 +29,33 @@ class Probe:
     broken: Mapping[str, str]
 
 
-def probe(python: Path) -> Probe:
+def home_in(cache: Path) -> Path:
+    """The home folder of probes: always the same, so that one that is killed leaves nothing behind."""
+    return cache.absolute() / "probe"
+
+
+def probe(python: Path, home: Path) -> Probe:
     """Ask ``python``, in the environment that strategies get (about a second).
 
-    Raises `ProbeFailed` if it does not run or does not answer.
+    ``home`` is made if it is not there; it is where libraries keep files of their own.
+    Raises `ProbeFailed` if ``python`` does not run or does not answer.
     """
-    with tempfile.TemporaryDirectory(prefix="probe-") as home:
-        try:
-            done = subprocess.run(
-                [str(python), "-s", str(_SCRIPT)],
-                env=clean_environment(python, Path(home)),
-                cwd=home,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_TIMEOUT_S,
-                check=False,
-            )
-        except OSError as error:
-            raise ProbeFailed(f"{python} does not start: {error.strerror}") from error
-        except subprocess.TimeoutExpired as error:
-            raise ProbeFailed(f"{python} does not answer") from error
+    with suppress(OSError):  # without a home it still answers
+        home.mkdir(parents=True, exist_ok=True)
+    try:
+        done = subprocess.run(
+            [str(python), "-s", str(_SCRIPT)],
+            env=clean_environment(python, home),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except OSError as error:
+        raise ProbeFailed(f"{python} does not start: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise ProbeFailed(f"{python} does not answer") from error
     try:
         answer = json.loads(done.stdout.splitlines()[-1])
         return Probe(Path(answer["prefix"]), dict(answer["versions"]), dict(answer["broken"]))

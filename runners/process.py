@@ -6,6 +6,7 @@ import json
 import os
 import selectors
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ SUPERVISOR = Path(__file__).with_name("child") / "supervisor.py"
 _ANSWER_S = 0.6  # how long the supervisor gets to kill everything and report
 _DRAIN_S = 0.2  # how long the pipes get to end once it has
 _CHUNK = 1 << 16
+_REPORT_BYTES = 4096  # the supervisor says much less
+_REPORTED = {"started", "exit", "lost", "strays", "max_rss"}
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA", "VECLIB_MAXIMUM")
 
 
@@ -67,12 +70,14 @@ class Ending:
     """How a process tree ended.
 
     ``started`` is false if not even the supervisor ran. ``exit_code`` is the harness's, a negative signal
-    number, or ``None`` if the supervisor was lost. ``strays`` counts processes that had to be killed after it.
+    number, or ``None`` if the supervisor was lost. ``channel_lost`` means that the harness could not write its
+    result. ``strays`` counts processes that had to be killed after it.
     """
 
     stop: Stop | None
     started: bool
     exit_code: int | None
+    channel_lost: bool
     strays: int
     max_rss: int
     result: bytes
@@ -83,7 +88,11 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to run: ``request`` goes to the harness as JSON, ``bars`` is an open file that it reads."""
+    """What to run: ``request`` goes to the harness as JSON, ``bars`` is an open file that it reads.
+
+    ``scratch`` is an empty folder for this run; the strategy's work folder is made inside it, so that one that is
+    renamed or replaced is still found.
+    """
 
     python: Path
     request: Mapping[str, Any]
@@ -132,6 +141,7 @@ class _Run:
         self._job = job
         self._began = time.monotonic()
         self._marker = f"RBI_RUN={uuid.uuid4().hex}"
+        self._work = job.scratch / "work"
         self._control = stack.enter_context(ExitStack())
         self._out, self._err = StreamCapture(job.limits.kept_bytes), StreamCapture(job.limits.kept_bytes)
         self._result, self._report = bytearray(), bytearray()
@@ -142,6 +152,7 @@ class _Run:
 
     def _start(self, stack: ExitStack) -> subprocess.Popen[bytes]:
         job, theirs = self._job, stack.enter_context(ExitStack())
+        self._work.mkdir()
         request = stack.enter_context(TemporaryFile(dir=job.scratch))  # noqa: SIM115 - the stack closes it
         request.write(json.dumps(dict(job.request), allow_nan=False).encode())
         request.seek(0)
@@ -156,6 +167,7 @@ class _Run:
             "request": request.fileno(),
             "bars": job.bars.fileno(),
             "limits": job.limits.rlimits(),
+            "folder": str(job.scratch),
         }
         process = self._popen(plan, ends)
         theirs.close()
@@ -180,9 +192,9 @@ class _Run:
                 stdin=subprocess.DEVNULL,
                 stdout=ends["stdout"],
                 stderr=ends["stderr"],
-                pass_fds=[fd for key, fd in plan.items() if key != "limits"],
-                cwd=job.scratch,
-                env={**clean_environment(job.python, job.scratch), name: value},
+                pass_fds=[fd for fd in plan.values() if isinstance(fd, int)],
+                cwd=self._work,
+                env={**clean_environment(job.python, self._work), name: value},
                 start_new_session=True,
             )
         except OSError as error:
@@ -197,7 +209,8 @@ class _Run:
             self._control.close()  # the supervisor sees it and kills everything
             self._pump("report", time.monotonic() + _ANSWER_S, stopping=True)
         lines = self._report_lines()
-        if "exit" not in lines and not self._sweep(lines.get("started")):
+        answered = "exit" in lines and self._supervisor_ended_well()
+        if not answered and not self._sweep(lines.get("started")):
             raise RunnerError(
                 f"processes of a backtest cannot be killed (session {self._process.pid})",
                 hint="look at them with ps; a process in state D waits for a disk or network drive",
@@ -210,9 +223,10 @@ class _Run:
         return Ending(
             stop=stop,
             started="started" in lines,
-            exit_code=lines.get("exit"),
-            strays=lines.get("strays", 0),
-            max_rss=lines.get("max_rss", 0),
+            exit_code=lines.get("exit") if answered else None,
+            channel_lost=bool(lines.get("lost")),
+            strays=lines.get("strays") or 0,
+            max_rss=lines.get("max_rss") or 0,
             result=bytes(self._result),
             stdout=self._out.captured(),
             stderr=self._err.captured(),
@@ -250,20 +264,36 @@ class _Run:
         elif name == "stderr":
             self._err.add(piece)
         elif name == "report":
-            self._report += piece
+            self._report += piece[: _REPORT_BYTES - len(self._report)]
         elif len(self._result) <= self._job.limits.result_bytes:
             self._result += piece
         if len(self._result) > self._job.limits.result_bytes:
             return Stop.RESULT
         return Stop.OUTPUT if self._out.total + self._err.total > self._job.limits.output_bytes else None
 
-    def _report_lines(self) -> dict[str, Any]:
-        """The supervisor's two lines in one; what it could not say is not there."""
-        values: dict[str, Any] = {}
+    def _report_lines(self) -> dict[str, int | None]:
+        """The supervisor's two lines in one; what it could not say is not there, nor what others wrote."""
+        values: dict[str, int | None] = {}
         for line in bytes(self._report).splitlines():
-            with suppress(ValueError):
-                values |= json.loads(line)
+            with suppress(ValueError, RecursionError):
+                said = json.loads(line)
+                if isinstance(said, dict) and said.keys() <= _REPORTED and all(map(_plain, said.values())):
+                    values |= said
         return values
+
+    def _supervisor_ended_well(self) -> bool:
+        """Whether it did all its work. It is not waited for: its id must stay taken in case of a sweep."""
+        if "report" in self._open:
+            return False  # it still holds its end of the pipe, or a process of the strategy does
+        if sys.platform != "linux":
+            return True  # there the pipe is out of the strategy's reach
+        ended = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        return ended is not None and (ended.si_code, ended.si_status) == (os.CLD_EXITED, 0)
 
     def _sweep(self, harness: int | None) -> bool:
         return sweep(RunTrace(self._process.pid, harness, self._marker))
+
+
+def _plain(value: object) -> bool:
+    """Whether the supervisor may have said it: null or an integer of ordinary size."""
+    return value is None or (type(value) is int and -(2**63) <= value < 2**63)

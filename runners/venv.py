@@ -18,7 +18,8 @@ import uv
 from filelock import FileLock, Timeout
 
 from runners.base import RunnerError
-from runners.probe import Probe, ProbeFailed, probe
+from runners.installed import digest, first_damaged
+from runners.probe import Probe, ProbeFailed, home_in, probe
 from runners.untrusted_text import neutralise
 
 PINS = Path(__file__).with_name("strategy-env.txt")
@@ -101,43 +102,86 @@ def _locked(folder: Path, progress: Progress) -> Iterator[None]:
 def _ensure_locked(folder: Path, cache: Path, environ: Mapping[str, str], progress: Progress) -> Probe:
     if folder.exists():
         try:
-            return _probed(folder)
+            return _checked(folder, cache)
         except ProbeFailed as error:
             progress(f"making the strategy environment again: {error}")
             shutil.rmtree(folder)
     progress(f"making the strategy environment in {folder} (once, about 270 MB)")
-    _make(folder, install_environ(environ, cache), progress)
     try:
-        answer = _probed(folder, marked=False)
+        return _made(folder, cache, environ, progress)
+    except ProbeFailed as error:
+        progress(f"making the strategy environment again, with new downloads: {error}")
+        shutil.rmtree(folder)
+    try:
+        return _made(folder, cache, environ, progress, reinstall=True)
     except ProbeFailed as error:
         raise RunnerError(
             f"the new strategy environment does not work: {error}",
-            hint="see whether rbi's python is complete",
+            hint=f"see whether {base_python()} is complete and the disk is sound, or use your own: --env conda:NAME",
         ) from error
-    (folder / _MARKER).write_bytes(PINS.read_bytes())
+
+
+def _checked(folder: Path, cache: Path) -> Probe:
+    marker = folder / _MARKER
+    if not marker.is_file():
+        raise ProbeFailed("it was not finished")
+    if marker.read_bytes() != _contents(folder):
+        raise ProbeFailed("its files are not those that were installed")
+    return _probed(folder, cache)
+
+
+def _made(
+    folder: Path, cache: Path, environ: Mapping[str, str], progress: Progress, *, reinstall: bool = False
+) -> Probe:
+    """Raises `ProbeFailed` if what was installed is damaged or does not work."""
+    _install(folder, install_environ(environ, cache), progress, reinstall=reinstall)
+    for site_packages in _site_packages(folder):
+        if damaged := first_damaged(site_packages):
+            raise ProbeFailed(f"uv's cache gave a damaged file: {damaged}")
+        cut_bundled_data(site_packages / "backtesting" / "test")
+    answer = _probed(folder, cache)
+    (folder / _MARKER).write_bytes(_contents(folder))
     return answer
 
 
-def _probed(folder: Path, *, marked: bool = True) -> Probe:
-    if marked and not (folder / _MARKER).is_file():
-        raise ProbeFailed("it was not finished")
-    answer = probe(folder / "bin" / "python")
+def _probed(folder: Path, cache: Path) -> Probe:
+    answer = probe(folder / "bin" / "python", home_in(cache))
     if answer.broken:
         raise ProbeFailed("; ".join(answer.broken.values()))
     return answer
 
 
-def _make(folder: Path, environ: Mapping[str, str], progress: Progress) -> None:
+def _contents(folder: Path) -> bytes:
+    try:
+        return "\n".join(digest(path) for path in _site_packages(folder)).encode()
+    except OSError as error:
+        raise ProbeFailed(f"its files cannot be read: {error}") from error
+
+
+def _site_packages(folder: Path) -> list[Path]:
+    return sorted((folder / "lib").glob("python*/site-packages"))
+
+
+def _install(folder: Path, environ: Mapping[str, str], progress: Progress, *, reinstall: bool) -> None:
     try:
         executable = uv.find_uv_bin()
     except FileNotFoundError as error:
         raise RunnerError("uv is not installed", hint="install rbi again: it brings uv along") from error
     python = str(folder / "bin" / "python")
     _uv([executable, "venv", "--no-project", "--python", str(base_python()), str(folder)], environ, progress)
-    install = ["pip", "install", "--python", python, "--compile-bytecode", "-r", str(PINS)]
-    _uv([executable, *install], environ, progress)
-    for library in (folder / "lib").glob("python*/site-packages/backtesting/test"):
-        cut_bundled_data(library)
+    # Copies: a strategy that writes into a file shared with uv's cache would damage whatever is installed from it.
+    install = [
+        "pip",
+        "install",
+        "--python",
+        python,
+        "--link-mode",
+        "copy",
+        "--compile-bytecode",
+        "-r",
+        str(PINS),
+    ]
+    _uv([executable, *install, *(["--reinstall"] if reinstall else [])], environ, progress)
 
 
 def _uv(command: list[str], environ: Mapping[str, str], progress: Progress) -> None:
@@ -169,7 +213,7 @@ def _uv(command: list[str], environ: Mapping[str, str], progress: Progress) -> N
 def cut_bundled_data(folder: Path) -> None:
     """Leave of every csv file in ``folder`` only its first rows: the last quarter is what strategies are judged on.
 
-    The files are replaced, not written to: uv shares their content with its cache.
+    The files are replaced, not written to: others may share their content.
     """
     for path in folder.glob("*.csv"):
         header, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)

@@ -8,7 +8,7 @@ import types
 import numpy as np
 import pandas as pd
 from backtesting import Backtest, Strategy
-from rbi_child.exceptions import NoStrategyClassError, describe, environment_read
+from rbi_child.exceptions import NoStrategyClassError, NotFiniteError, describe, environment_read
 
 FILE = "strategy.py"
 COLUMNS = ("Open", "High", "Low", "Close", "Volume")
@@ -34,7 +34,7 @@ def load_bars(file):
         return pd.DataFrame({column: arrays[column] for column in COLUMNS}, index=index)
 
 
-def attempt(request, bars, guard):
+def attempt(request, bars, first_read):
     """``{"result": ...}`` or ``{"failure": ...}``; every exception ends here, the strategy's exits too."""
     stage = "compile"
     try:
@@ -48,8 +48,8 @@ def attempt(request, bars, guard):
         document = {"result": encode_result(backtest.run(**request["params"]))}
     except BaseException as error:  # noqa: BLE001 - it is reported
         document = {"failure": describe(error, stage)}
-    if guard.first_read is not None:  # also when the strategy caught the exception
-        return {"failure": environment_read(*guard.first_read)}
+    if first_read.place is not None:  # also when the strategy caught the exception
+        return {"failure": environment_read(*first_read.place)}
     return document
 
 
@@ -83,13 +83,23 @@ def find_strategy(module):
 def encode_result(stats):
     """The series that `Backtest.run` returns as JSON values; columns are base64 of little-endian float64."""
     curve, trades = stats["_equity_curve"], stats["_trades"]
+    require_finite(curve["Equity"].to_numpy(dtype=float))
     return {
-        "stats": {key: encode_statistic(value) for key, value in stats.items() if not key.startswith("_")},
+        "stats": {key: encode_statistic(key, value) for key, value in stats.items() if key[0] != "_"},
         "equity": encode_column(curve["Equity"]),
         "drawdown": encode_column(curve["DrawdownPct"]),
         "trades": {name: encode_column(trades[column]) for name, column in TRADE_COLUMNS.items()},
         "tags": ["" if pd.isna(tag) is True else str(tag)[:TAG_LENGTH] for tag in trades["Tag"]],
     }
+
+
+def require_finite(equity):
+    """Raise for an account whose worth is infinite or undefined: no figure of it means anything."""
+    bad = np.flatnonzero(~np.isfinite(equity))
+    if bad.size:
+        raise NotFiniteError(
+            f"the account's figures are not finite: equity is {equity[bad[0]]} on bar {bad[0]}"
+        )
 
 
 def encode_column(column):
@@ -98,10 +108,12 @@ def encode_column(column):
     return base64.b64encode(values.tobytes()).decode("ascii")
 
 
-def encode_statistic(value):
+def encode_statistic(key, value):
     """One statistic as strict JSON: times, durations and what is not finite are written out."""
     if value is pd.NaT:
         return "nan"
+    if key.endswith("Duration") and not isinstance(value, pd.Timedelta):
+        return "nan"  # of drawdowns that are all on the last bar, backtesting.py gives the depth instead
     if isinstance(value, pd.Timestamp):
         return {"ts": value.isoformat()}
     if isinstance(value, pd.Timedelta):

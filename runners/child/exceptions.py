@@ -1,5 +1,6 @@
 """An exception of a strategy as JSON values: what, where, and the lines of the strategy that led there."""
 
+import collections
 import linecache
 import os
 import traceback
@@ -9,25 +10,48 @@ TEXT_LENGTH = 4000  # characters of a message or traceback
 FRAMES = 12  # of the strategy's own in a traceback
 CAUSES = 8
 
+# The interpreter's own answers: a class can put anything in the place of these attributes.
+CAUSE = BaseException.__cause__.__get__
+TRACE = BaseException.__traceback__.__get__
+CLASS_NAME = vars(type)["__name__"].__get__
+
 
 class NoStrategyClassError(Exception):
     """The module does not define exactly one strategy."""
 
 
+class NotFiniteError(ArithmeticError):
+    """The account's equity is infinite or undefined."""
+
+
 def describe(error, stage):
-    """``error`` as JSON values. A wrapped exception (an indicator's) is described by what caused it."""
+    """``error`` as JSON values. A wrapped exception (an indicator's) is described by what caused it.
+
+    Describing runs code of the strategy (its exception's class): if that fails, the result is less telling.
+    """
+    try:
+        return described(error, stage)
+    except BaseException:  # noqa: BLE001 - whatever it is, there is something to report
+        return undescribed(stage, memory=issubclass(type(error), MemoryError))
+
+
+def undescribed(stage, memory=False):
+    """The description of an exception that cannot be described."""
+    name = "MemoryError" if memory else "Exception"
+    return described_by(stage, name, [name], "(it cannot be shown: describing it fails)")
+
+
+def described(error, stage):
+    """What `describe` gives if nothing gets in the way."""
     chain = causes(error)
     root = chain[-1]
     if isinstance(root, MemoryError):
-        traceback.clear_frames(root.__traceback__)
-    frames = list(traceback.walk_tb(root.__traceback__))
-    last = frames[-1][0] if frames else None
+        traceback.clear_frames(TRACE(root))
+    last = last_frame(root)
     line = next((found for link in reversed(chain) if (found := strategy_line(link))), None)
+    bases = [CLASS_NAME(base) for base in type(root).__mro__]
     return {
-        "stage": stage,
-        "type": type(root).__name__,
-        "bases": [base.__name__ for base in type(root).__mro__],
-        "message": message(root),
+        **described_by(stage, CLASS_NAME(type(root)), bases, message(root)),
         "context": message(error) if error is not root else "",
         "module": str(last.f_globals.get("__name__", "")) if last else "",
         "function": last.f_code.co_name if last else "",
@@ -40,17 +64,27 @@ def describe(error, stage):
 
 def environment_read(line, key):
     """The failure of a strategy that read an environment variable, caught or not."""
+    text = f"the strategy reads the environment ({key})"
     return {
-        "stage": "environment",
-        "type": "EnvironmentReadError",
-        "bases": [],
-        "message": f"the strategy reads the environment ({key})",
+        **described_by("environment", "EnvironmentReadError", [], text),
+        "line": line,
+        "source_line": source_line(line),
+    }
+
+
+def described_by(stage, name, bases, text):
+    """A description with no more than that in it."""
+    return {
+        "stage": stage,
+        "type": name,
+        "bases": bases,
+        "message": text,
         "context": "",
         "module": "",
         "function": "",
         "missing": "",
-        "line": line,
-        "source_line": source_line(line),
+        "line": None,
+        "source_line": "",
         "traceback": "",
     }
 
@@ -58,7 +92,7 @@ def environment_read(line, key):
 def causes(error):
     """The exception and what explicitly caused it, outermost first."""
     chain = [error]
-    while (cause := chain[-1].__cause__) is not None and len(chain) < CAUSES:
+    while (cause := CAUSE(chain[-1])) is not None and len(chain) < CAUSES:
         chain.append(cause)
     return chain
 
@@ -78,8 +112,19 @@ def strategy_line(error):
     """The innermost line of the strategy that ``error`` passed through, or that does not compile."""
     if isinstance(error, SyntaxError) and error.filename == FILE:
         return error.lineno
-    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if is_strategy(frame)]
-    return lines[-1] if lines else None
+    line = None
+    for frame, number in traceback.walk_tb(TRACE(error)):
+        if is_strategy(frame):
+            line = number
+    return line
+
+
+def last_frame(error):
+    """Where ``error`` was raised."""
+    last = None
+    for last, _ in traceback.walk_tb(TRACE(error)):  # noqa: B007 - there can be millions: no list of them
+        pass
+    return last
 
 
 def is_strategy(frame):
@@ -96,12 +141,13 @@ def render(chain):
     """Python's own layout, with only the strategy's frames and the one that raised, innermost cause first."""
     blocks = []
     for error in reversed(chain):
-        frames = list(traceback.walk_tb(error.__traceback__))
-        shown = [frame for frame in frames if is_strategy(frame[0])][-FRAMES:]
+        frames = collections.deque(traceback.walk_tb(TRACE(error)), maxlen=1)
+        own = (frame for frame in traceback.walk_tb(TRACE(error)) if is_strategy(frame[0]))
+        shown = list(collections.deque(own, maxlen=FRAMES))
         if frames and not is_strategy(frames[-1][0]):
             shown.append(frames[-1])
         lines = [text for frame, line in shown for text in render_frame(frame, line)]
-        blocks.append("\n".join([*lines, f"{type(error).__name__}: {message(error)}"]))
+        blocks.append("\n".join([*lines, f"{CLASS_NAME(type(error))}: {message(error)}"]))
     text = "\n\nwhich caused:\n\n".join(blocks)
     return (
         text if len(text) <= TEXT_LENGTH else f"{text[: TEXT_LENGTH // 2]}\n...\n{text[-TEXT_LENGTH // 2 :]}"

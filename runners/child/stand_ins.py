@@ -3,6 +3,7 @@
 import importlib
 import importlib.abc
 import importlib.util
+import io
 import sys
 import types
 
@@ -77,6 +78,18 @@ class RefusedData:
 def refuse(data):
     """Raise, naming the dataset."""
     raise BundledDataError(BARS_HINT.format(name=object.__getattribute__(data, "_name")))
+
+
+class NoInput(io.RawIOBase):
+    """Standard input that nobody types into: reading it, in any way, raises `EOFError`."""
+
+    def readable(self):
+        """Asked before anything is read."""
+        return True
+
+    def readinto(self, _buffer):
+        """What every way of reading ends in."""
+        raise EOFError("the strategy asked for input, and nobody answers")
 
 
 class PandasTaFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

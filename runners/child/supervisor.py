@@ -5,27 +5,31 @@ milliseconds, and it never executes strategy code itself. The plan is a JSON obj
 and limits:
 
 - ``control``: read end of a pipe. When it closes (rbi wants an end, or rbi died), everything is killed.
-- ``report``: gets one JSON line at the start (``started``) and one at the end (``exit``, ``strays``, ``max_rss``).
+- ``report``: gets one JSON line at the start (``started``) and one at the end (``exit``, ``lost``,
+  ``strays``, ``max_rss``).
 - ``request``, ``bars``, ``result``: passed on to the harness.
+- ``folder``: the run's folder, which the supervisor removes if rbi may be gone.
 
 On Linux it is the subreaper of everything the strategy starts: a process that daemonizes becomes its child again.
 """
 
 # No pathlib here: importing it would be most of the time that this needs to start.
-# ruff: noqa: PTH100, PTH109, PTH112, PTH118, PTH120, PTH123, PTH208
+# ruff: noqa: PTH100, PTH112, PTH118, PTH120, PTH123, PTH208
 
 import sys
 
 del sys.path[0]  # this folder: a file of it must never stand in for a module of the standard library
 
 import json  # noqa: E402
+import mmap  # noqa: E402
 import os  # noqa: E402
 import resource  # noqa: E402
 import select  # noqa: E402
 import signal  # noqa: E402
 import time  # noqa: E402
+from os import _exit  # noqa: E402 - the strategy may replace os._exit in the harness
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
 DUMP_S = 0.05  # how long a hung strategy gets to write where it hangs
 SELF_ENDING_S = 0.2  # how long processes that outlive the harness get to end by themselves
 
@@ -34,6 +38,8 @@ def main():
     """Until everything has ended."""
     plan = json.loads(sys.argv[1])
     prctl(PR_SET_CHILD_SUBREAPER, 1)
+    prctl(PR_SET_DUMPABLE, 0)  # else the strategy could open our pipes under /proc
+    lost = mmap.mmap(-1, 1)  # shared: how the harness says that the result channel was taken from it
     awake, wake = os.pipe()
     os.set_blocking(awake, False)
     os.set_blocking(wake, False)
@@ -41,7 +47,7 @@ def main():
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     supervisor, harness = os.getpid(), os.fork()
     if harness == 0:
-        become_harness(plan, supervisor, awake, wake)
+        become_harness({**plan, "lost": lost}, supervisor, awake, wake)
     let_go(plan)
     report(plan, {"started": harness})
     family = Family(harness)
@@ -49,11 +55,13 @@ def main():
     if stopped:
         family.kill_harness()
     strays = family.end_strays(0 if stopped else SELF_ENDING_S)
-    heard = report(plan, {"exit": family.exit_code, "strays": strays, "max_rss": family.max_rss})
+    ending = {"exit": family.exit_code, "lost": lost[0], "strays": strays, "max_rss": family.max_rss}
+    heard = report(plan, ending)
     if stopped or not heard:  # rbi may be gone: then nobody else removes the work folder
-        import shutil
+        locate_child()
+        from rbi_child.removal import remove_folder
 
-        shutil.rmtree(os.getcwd(), ignore_errors=True)
+        remove_folder(plan["folder"])
 
 
 def become_harness(plan, supervisor, awake, wake):
@@ -66,14 +74,15 @@ def become_harness(plan, supervisor, awake, wake):
         os.setpgid(0, 0)
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != supervisor:
-            os._exit(1)
+            _exit(1)
+        prctl(PR_SET_DUMPABLE, 1)
         prctl(PR_SET_NO_NEW_PRIVS, 1)
         set_limits(plan["limits"])
         import_harness()(plan)
     except BaseException:  # noqa: BLE001 - it is shown, and the process ends
         sys.excepthook(*sys.exc_info())
     finally:
-        os._exit(1)
+        _exit(1)
 
 
 def import_harness():
@@ -81,6 +90,14 @@ def import_harness():
     import site
 
     site.main()
+    locate_child()
+    from rbi_child.harness import run
+
+    return run
+
+
+def locate_child():
+    """Make this folder importable as the package ``rbi_child``."""
     import importlib.util
 
     folder = os.path.dirname(os.path.abspath(__file__))
@@ -88,9 +105,6 @@ def import_harness():
         "rbi_child", os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
     )
     sys.modules["rbi_child"] = importlib.util.module_from_spec(spec)
-    from rbi_child.harness import run
-
-    return run
 
 
 def set_limits(limits):

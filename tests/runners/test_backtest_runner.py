@@ -301,13 +301,17 @@ from runners.environments import resolve
 
 bars, rows, scratch = sys.argv[1:4]
 source = '''
-import subprocess, time
+import os, subprocess, time
+home = os.getcwd()
 from backtesting import Strategy
 for own in (False, True):
     subprocess.Popen(["sleep", "{mark}"], start_new_session=own)
 subprocess.Popen(["sh", "-c", "setsid sleep {mark} & sleep {mark}"])
 print(flush=True)
-open("running", "w").close()
+for _ in range(3000):
+    os.mkdir("d")
+    os.chdir("d")
+open(home + "/running", "w").close()
 time.sleep(1000)
 '''.format(mark=sys.argv[4])
 environment = resolve("current", cache=Path(scratch), environ=os.environ)
@@ -325,7 +329,7 @@ def test_killing_rbi_with_signal_9_leaves_no_process_and_no_work_folder(
         [sys.executable, "-c", OWNER, str(bars.path), str(bars.rows), str(scratch), mark]
     )
     try:
-        wait_until(lambda: bool(list(scratch.glob("run-*/running"))) and len(with_mark(mark)) >= 4)
+        wait_until(lambda: bool(list(scratch.glob("run-*/work/running"))) and len(with_mark(mark)) >= 4)
     finally:
         owner.send_signal(signal.SIGKILL)
         owner.wait()

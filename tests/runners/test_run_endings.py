@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -72,11 +74,36 @@ def test_a_strategy_that_trades_ends_with_numbers(run: Run, sma_cross: str) -> N
         ("exit()", FailureKind.EXITED, 1),
         ("import os\nos._exit(0)", FailureKind.EXITED, None),
         ("import os\nos._exit(3)", FailureKind.EXITED, None),
+        ("import os\nos._exit(81)", FailureKind.EXITED, None),
         ("name = input('your name? ')", FailureKind.INPUT, 1),
+        ("import sys\nsys.stdin.readline()", FailureKind.INPUT, 2),
+        ("import sys\nsys.stdin.buffer.read(1)", FailureKind.INPUT, 2),
+        ("import sys\nnext(iter(sys.stdin))", FailureKind.INPUT, 2),
+        ("import getpass\ngetpass.getpass()", FailureKind.INPUT, 2),
         ("class Odd(BaseException): pass\nraise Odd('x')", FailureKind.ERROR, 2),
         ("raise KeyboardInterrupt", FailureKind.ERROR, 1),
         ("raise GeneratorExit", FailureKind.ERROR, 1),
         ("class Mute(Exception):\n    def __str__(self): raise self\nraise Mute", FailureKind.ERROR, 3),
+        ("class Odd(Exception): __cause__ = 5\nraise Odd", FailureKind.ERROR, 2),
+        (
+            "class Odd(Exception):\n    @property\n    def __cause__(self): raise ValueError\nraise Odd",
+            FailureKind.ERROR,
+            4,
+        ),
+        (
+            "class Meta(type):\n    @property\n    def __name__(cls): raise ValueError\n"
+            "class Odd(Exception, metaclass=Meta): pass\nraise Odd",
+            FailureKind.ERROR,
+            5,
+        ),
+        (
+            "class Meta(type):\n    @property\n    def __mro__(cls): raise ValueError\n"
+            "class Odd(Exception, metaclass=Meta): pass\nraise Odd",
+            FailureKind.ERROR,
+            None,
+        ),
+        ("import json\njson.encoder.c_make_encoder = json.dumps = None\n1 / 0", FailureKind.ERROR, 3),
+        ("import json\njson.JSONEncoder.iterencode = None\n1 / 0", FailureKind.ERROR, None),
         ("open('/no/such/prices.csv')", FailureKind.DATA, 1),
         ("from backtesting.test import GOOG\nprint(len(GOOG))", FailureKind.DATA, 2),
         (
@@ -179,6 +206,11 @@ def test_the_traceback_shows_the_strategys_lines_and_no_path_of_this_machine(
         "repr(os.environ)",
         "os.environ.copy()",
         "[v for k, v in os.environ.items()]",
+        "len(os.environ)",
+        "os.environ._data",
+        "os.environb[b'HOME']",
+        "os.getenvb(b'HOME')",
+        "list(os.environb)",
     ],
 )
 def test_reading_the_environment_is_named_even_if_the_exception_is_swallowed(
@@ -196,12 +228,21 @@ def test_libraries_may_read_and_strategies_may_set_environment_variables(run: Ru
     assert run(top + sma_cross).failure is None
 
 
+def test_the_plain_dictionary_that_python_made_the_environment_from_is_empty(
+    run: Run, sma_cross: str
+) -> None:
+    result = run(f"import posix\nprint(posix.environ)\n{sma_cross}")
+    assert result.ok
+    assert result.stdout.head == "{}\n"
+
+
 @linux_only
 def test_an_endless_loop_is_stopped_in_time_and_its_line_is_found(run: Run, strategy_doing: Source) -> None:
     result = run(strategy_doing("while True:\n    pass"), timeout_s=2)
     assert kind(result) is FailureKind.TIMEOUT
     assert 2 <= result.elapsed_s < 8
     assert result.failure is not None
+    assert "within 2 s" in result.failure.message
     assert result.failure.source_line in ("while True:", "pass")
 
 
@@ -365,6 +406,139 @@ def test_writing_to_every_descriptor_leaves_no_result(run: Run, strategy_doing: 
         "os.closerange(0, 64)\nos._exit(0)"
     )
     assert kind(run(strategy_doing(code))) is FailureKind.NO_RESULT
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "import json\njson.dumps = lambda *a, **k: 1 / 0",
+        "import os\nos.write = lambda *a: 0",
+        "import os\nos._exit = lambda *a: None",
+        "import os\nos.getpid = lambda: 1",
+        "import sys\ndel sys.stdout, sys.stderr",
+        "import sys\nsys.stdout = 5",
+        "import threading\nthreading._shutdown = None",
+        "import sys\nsys.stdin.close()",
+    ],
+)
+def test_a_good_run_stays_good_if_the_strategy_damages_what_reporting_it_uses(
+    run: Run, sma_cross: str, damage: str
+) -> None:
+    assert run(f"{damage}\n{sma_cross}").failure is None
+
+
+def test_an_exit_handler_that_ends_the_process_is_named(run: Run, sma_cross: str) -> None:
+    assert kind(run(f"import atexit, os\natexit.register(os._exit, 3)\n{sma_cross}")) is FailureKind.EXITED
+
+
+@linux_only
+def test_recursion_without_a_limit_ends_as_an_error_or_out_of_memory(run: Run) -> None:
+    result = run("import sys\nsys.setrecursionlimit(10**9)\ndef deeper(): deeper()\ndeeper()", timeout_s=300)
+    assert kind(result) in (FailureKind.MEMORY, FailureKind.ERROR)
+
+
+@pytest.mark.parametrize("value", ["inf", "nan"])
+def test_an_account_whose_worth_is_not_finite_is_a_named_error(
+    run: Run, strategy_doing: Source, value: str
+) -> None:
+    result = run(strategy_doing(f"self._broker._equity[-1] = self._broker._cash = float('{value}')"))
+    assert kind(result) is FailureKind.ERROR
+    assert result.failure is not None
+    assert "the account's figures are not finite" in result.failure.message
+    assert "cash" in result.failure.hint
+
+
+def test_a_drawdown_on_the_last_bar_alone_is_a_result(run: Run, strategy_doing: Source) -> None:
+    result = run(strategy_doing("if len(self.data) == 299: self.buy()"))
+    assert result.stats is not None
+    assert result.stats.max_drawdown_pct < 0
+    assert math.isnan(result.stats.max_drawdown_duration_s)
+
+
+_TO_OUR_PIPES = """
+import os, signal, time
+def tell(junk, stop=signal.SIGCONT):
+    supervisor = os.getppid()
+    for fd in range(3, 64):
+        path = f"/proc/{supervisor}/fd/{fd}"
+        try:
+            if os.readlink(path).startswith("pipe:"):
+                os.write(os.open(path, os.O_WRONLY | os.O_NONBLOCK), junk)
+        except OSError:
+            pass
+    os.kill(supervisor, stop)
+"""
+_JUNK = [
+    "[1]",
+    "7",
+    "[" * 60000,
+    '{"exit": "x"}',
+    '{"exit": 0, "strays": "y", "max_rss": null}',
+    '{"exit": 1e400}',
+    '{"started": "x"}',
+    f'{{"exit": {"9" * 3000}, "max_rss": {"9" * 900}}}',
+    "\\xff{",
+]
+
+
+@linux_only
+@pytest.mark.parametrize("junk", _JUNK, ids=range(len(_JUNK)))
+@pytest.mark.parametrize("then", ["SIGCONT", "SIGKILL"])
+def test_junk_in_the_supervisors_report_is_a_result_or_a_named_failure(
+    run: Run, sma_cross: str, junk: str, then: str
+) -> None:
+    top = f"{_TO_OUR_PIPES}tell(b'\\n{junk}\\n', signal.{then})\n"
+    result = run(top + sma_cross, timeout_s=20)
+    assert result.ok or kind(result) is FailureKind.CRASHED
+
+
+@linux_only
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGSTOP"])
+def test_a_forged_report_does_not_save_processes_from_being_killed(
+    run: Run, sma_cross: str, number: str
+) -> None:
+    seconds = f"65431.{os.getpid()}{number}"
+    top = (
+        f"{_TO_OUR_PIPES}import subprocess\nsubprocess.Popen(['sleep', '{seconds}'], start_new_session=True)\n"
+        f'tell(b\'{{"exit": 0, "strays": 0}}\\n\', signal.{number})\ntime.sleep(1000)\n'
+    )
+    result = run(top + sma_cross, timeout_s=3)
+    assert kind(result) in (FailureKind.CRASHED, FailureKind.TIMEOUT)
+    assert gone(seconds)
+    assert result.elapsed_s < 15
+
+
+@linux_only
+def test_a_flood_of_reports_is_not_kept(run: Run, sma_cross: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    flood = f"{_TO_OUR_PIPES}end = time.monotonic() + 2\nwhile time.monotonic() < end: tell(b'x' * 60000)\n"
+    result = run(flood + sma_cross)
+    assert result.ok or kind(result) is FailureKind.CRASHED
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 1024
+
+
+_LEAVINGS = {
+    "a deep tree": "for _ in range(3000):\n    os.mkdir('d')\n    os.chdir('d')",
+    "a renamed folder": "os.rename(os.getcwd(), os.getcwd() + 'x')",
+    "a file in its place": "shutil.rmtree(os.getcwd())\nopen(here, 'w').close()",
+    "a link in its place": "shutil.rmtree(os.getcwd())\nos.symlink('/usr', here)",
+    "folders without rights": "os.makedirs('a/b/c')\nos.chmod('a/b', 0)\nos.chmod('a', 0)",
+    "links": "os.symlink('/usr', 'away')\nos.symlink('nowhere', 'broken')",
+    "a socket and a pipe": "import socket\nsocket.socket(socket.AF_UNIX).bind('s')\nos.mkfifo('p')",
+}
+
+
+@pytest.mark.parametrize("way", _LEAVINGS)
+@pytest.mark.parametrize("ended", ["by itself", "by us"])
+def test_whatever_a_strategy_does_to_its_work_folder_nothing_of_it_stays(
+    run: Run, sma_cross: str, scratch: Path, way: str, ended: str
+) -> None:
+    top = f"import os, shutil, time\nhere = os.getcwd()\n{_LEAVINGS[way]}\n"
+    if ended == "by itself":
+        assert run(top + sma_cross).failure is None
+    else:
+        assert kind(run(f"{top}time.sleep(1000)", timeout_s=3)) is FailureKind.TIMEOUT
+    assert list(scratch.iterdir()) == []
 
 
 def test_an_endless_result_is_stopped(run: Run, strategy_doing: Source) -> None:

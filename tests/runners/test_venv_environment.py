@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -102,14 +104,87 @@ def test_its_bundled_datasets_end_where_the_hold_out_begins(made_environment: En
     assert rows == {"GOOG": 1611, "EURUSD": 3750, "BTCUSD": 117}
 
 
+@pytest.fixture
+def site_packages(made: tuple[Path, list[list[str]]]) -> Path:
+    return next(venv.folder_in(made[0]).glob("lib/python*/site-packages"))
+
+
 @pytest.mark.network
-def test_a_broken_one_is_made_again_and_the_reason_is_said(made: tuple[Path, list[list[str]]]) -> None:
-    folder = venv.folder_in(made[0])
-    next(folder.glob("lib/python*/site-packages/backtesting/backtesting.py")).unlink()
+def test_one_damaged_deep_inside_is_made_again_and_the_reason_is_said(
+    made: tuple[Path, list[list[str]]], site_packages: Path
+) -> None:
+    os.truncate(next((site_packages / "scipy" / "stats").glob("*.so")), 4096)
     lines: list[str] = []
     found = resolve("venv", cache=made[0], environ=os.environ, progress=lines.append)
-    assert lines[0].startswith("making the strategy environment again: ModuleNotFoundError")
+    assert lines[0] == "making the strategy environment again: its files are not those that were installed"
     assert found.versions["backtesting"] == "0.6.6"
+    lines.clear()
+    resolve("venv", cache=made[0], environ=OFFLINE, progress=lines.append)
+    assert lines == []
+
+
+@pytest.mark.network
+def test_it_shares_no_file_with_uvs_cache(site_packages: Path) -> None:
+    assert {path.stat().st_nlink for path in site_packages.rglob("*") if path.is_file()} == {1}
+
+
+@pytest.mark.network
+def test_bytecode_that_the_interpreter_writes_is_no_damage(
+    made: tuple[Path, list[list[str]]], site_packages: Path
+) -> None:
+    (site_packages / "numpy" / "__pycache__" / "more.pyc").touch()
+    lines: list[str] = []
+    resolve("venv", cache=made[0], environ=OFFLINE, progress=lines.append)
+    assert lines == []
+
+
+@pytest.mark.network
+def test_a_damaged_uv_cache_is_noticed_and_not_used_again(
+    made: tuple[Path, list[list[str]]], tmp_path: Path
+) -> None:
+    environ = {**os.environ, "UV_CACHE_DIR": str(tmp_path / "uv")}
+    cache = tmp_path / "cache"
+    resolve("venv", cache=cache, environ=environ)
+    remove("venv", cache=cache, environ={})
+    cached = next((tmp_path / "uv").glob("archive-v0/*/scipy/stats/*.so"))
+    os.truncate(cached, 4096)
+    lines: list[str] = []
+    found = resolve("venv", cache=cache, environ=environ, progress=lines.append)
+    again = next(line for line in lines if "again" in line)
+    assert again.startswith(
+        "making the strategy environment again, with new downloads: uv's cache gave a damaged"
+    )
+    assert f"scipy/stats/{cached.name}" in again
+    library = next(found.prefix.glob(f"lib/python*/site-packages/scipy/stats/{cached.name}"))
+    assert library.stat().st_size > 4096
+
+
+@pytest.mark.network
+def test_a_probe_that_is_killed_with_rbi_leaves_nothing_in_the_temporary_folder(
+    made: tuple[Path, list[list[str]]], tmp_path: Path
+) -> None:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", RESOLVE, str(made[0])],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 30
+    while not probes_of(owner.pid):
+        assert time.monotonic() < deadline
+        assert owner.poll() is None
+        time.sleep(0.005)
+    os.killpg(owner.pid, signal.SIGKILL)
+    owner.communicate()
+    assert list(tmp_path.iterdir()) == []
+
+
+def probes_of(pid: int) -> list[str]:
+    try:
+        listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [child for child in listed if b"probe.py" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    except OSError:
+        return []
 
 
 def test_an_unfinished_one_is_not_used_and_a_failing_uv_is_quoted(tmp_path: Path) -> None:
