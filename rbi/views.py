@@ -101,7 +101,7 @@ def money_line(totals: Totals) -> str:
     if totals.in_flight:
         parts.append(f"{totals.in_flight} calls in flight")
     if totals.possibly_paid:
-        parts.append(f"{totals.possibly_paid} calls possibly paid without an answer")
+        parts.append(f"{totals.possibly_paid} calls ended without an answer (possibly paid)")
     return " · ".join(parts)
 
 

@@ -127,10 +127,16 @@ def _conda_environment(environ: Mapping[str, str], progress: Progress) -> Path |
 
 def _checked(place: _Place, cache: Path) -> Environment:
     what = f"the {place.kind.value} environment {place.name}"
+    own = place.kind is Kind.VENV
+    again = "rbi makes it again at first use, or with: rbi env create"
     try:
         answer = probe(place.python, home_in(cache))
     except ProbeFailed as error:
-        raise RunnerError(f"{what} does not work: {error}", hint="use --env venv") from error
+        raise RunnerError(
+            f"{what} does not work: {error}", hint=again if own else "use --env venv"
+        ) from error
+    if own and answer.broken:
+        raise RunnerError(f"{what} is not complete: {'; '.join(answer.broken.values())}", hint=again)
     _require_libraries(what, place.python, answer)
     return Environment(place.kind, place.name, answer.prefix, place.python, answer.versions)
 

@@ -203,11 +203,18 @@ def _uv(command: list[str], environ: Mapping[str, str], progress: Progress) -> N
     if done.returncode:
         raise RunnerError(
             "uv could not make the strategy environment:\n" + "\n".join(lines[-8:]),
-            hint="look at the network (proxies and UV_* settings are passed on), then run the same command again",
+            hint=_hint_for(lines),
         )
     for line in lines:
         if not line.startswith(" "):
             progress(line)
+
+
+def _hint_for(lines: list[str]) -> str:
+    said = "\n".join(lines).lower()
+    if "no space left" in said or "quota" in said:
+        return "free some space, or name another cache folder in the variable RBI_CACHE, then run it again"
+    return "look at the network (proxies and UV_* settings are passed on), then run the same command again"
 
 
 def cut_bundled_data(folder: Path) -> None:
