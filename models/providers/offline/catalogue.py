@@ -56,7 +56,7 @@ def _averages() -> dict[str, Row]:
     return {
         **{
             kind: Row(kind.upper(), kind, defaults=_period(20), shape="line")
-            for kind in ("sma", "ema", "wma", "hma", "dema")
+            for kind in ("sma", "ema", "wma", "hma", "dema", "tema")
         },
         "vwma": Row("volume-weighted MA", "vwma", ("Close", "Volume"), _period(20), shape="line"),
         "vwap": Row("rolling VWAP", "rolling_vwap", HLCV, _period(20), shape="line"),
@@ -144,7 +144,16 @@ def _oscillators() -> dict[str, Row]:
     volume = ("Close", "Volume")
     return {
         "rsi": Row("RSI", "rsi", ("Close",), _period(14), centre=50, low=30, high=70),
-        "stochastic": Row("stochastic %K", "stochastic", HLC, _period(14), centre=50, low=20, high=80),
+        "stochastic": Row(
+            "stochastic %K",
+            "stochastic",
+            HLC,
+            (("period", 14.0), ("smoothing", 3.0)),
+            centre=50,
+            low=20,
+            high=80,
+        ),
+        "zscore": Row("z-score of the close", "zscore", ("Close",), _period(20), centre=0, low=-2, high=2),
         "stoch_rsi": Row(
             "stochastic RSI", "stochastic_rsi", ("Close",), _period(14), centre=50, low=20, high=80
         ),
@@ -216,6 +225,29 @@ def _states() -> dict[str, Row]:
     }
 
 
+def _in_a_row() -> dict[str, Row]:
+    rows = {}
+    for falling, rising, column in (
+        ("lower_closes", "higher_closes", "Close"),
+        ("lower_lows", "higher_highs", ""),
+    ):
+        low, high = (column, column) if column else ("Low", "High")
+        rows[falling] = Row(
+            f"{falling.replace('_', ' ')} in a row", "falls_in_a_row", (low,), _period(3), opposite=rising
+        )
+        rows[rising] = Row(
+            f"{rising.replace('_', ' ')} in a row", "rises_in_a_row", (high,), _period(3), opposite=falling
+        )
+    body = ("Open", "Close")
+    rows["red_candles"] = Row(
+        "red candles in a row", "red_in_a_row", body, _period(3), opposite="green_candles"
+    )
+    rows["green_candles"] = Row(
+        "green candles in a row", "green_in_a_row", body, _period(3), opposite="red_candles"
+    )
+    return rows
+
+
 def _derived() -> dict[str, Row]:
     """Series computed from another series, which comes as the first argument."""
     window = (("period", 20.0),)
@@ -231,6 +263,12 @@ def _derived() -> dict[str, Row]:
         "divergence": Row(
             "divergence with the close", "divergence", ("Close",), (("window", 20.0),), centre=0
         ),
+        "atr_above": Row(
+            "ATR above", "atr_above", HLC, (("atr_period", 14.0), ("atr_factor", 2.0)), opposite="atr_below"
+        ),
+        "atr_below": Row(
+            "ATR below", "atr_below", HLC, (("atr_period", 14.0), ("atr_factor", 2.0)), opposite="atr_above"
+        ),
         "above_mean": Row("mean plus deviations", "mean_plus_deviations", (), _BANDS, opposite="below_mean"),
         "below_mean": Row(
             "mean minus deviations", "mean_minus_deviations", (), _BANDS, opposite="above_mean"
@@ -244,9 +282,11 @@ CATALOGUE: dict[str, Row] = {
     **_edges(),
     **_oscillators(),
     **_states(),
+    **_in_a_row(),
     **_derived(),
 }
 DERIVED = frozenset(_derived())
+IN_A_ROW = frozenset(_in_a_row())
 
 
 def series(kind: str, *numbers: float, source: Series | None = None) -> Series:

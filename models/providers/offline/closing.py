@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from models.providers.offline.leaving import STOP_ATR, Leaving
-from models.providers.offline.mirror import mirror
+from models.providers.offline.mirror import mirror, negate
 from models.providers.offline.reading import Reading
 from models.providers.offline.rules import (
+    AllOf,
     Compare,
     Condition,
     Distance,
@@ -34,12 +35,24 @@ def settle_exits(reading: Reading, long: tuple[Condition, ...], short: tuple[Con
         leaving.opposite_entry = False
     if not rules and turned is None and not leaving.complete:
         _without_exit(leaving, both=both)
+    if both and any(item.stance is not Stance.BOTH and item.literal != item.mirror for item in rules):
+        leaving.assumed.append("an exit that the text states once is mirrored for short positions")
+    if leaving.otherwise:
+        leaving.assumed.append("the position is closed when an entry condition no longer holds")
     extra = (turned,) if turned is not None else ()
     long_exits = [*(_exit_side(item, for_long=True, both=both) for item in rules), *extra] if long else []
     short_exits = [*(_exit_side(item, for_long=False, both=both) for item in rules), *extra] if short else []
+    if leaving.otherwise:
+        long_exits += _failing(long)
+        short_exits += _failing(short)
     return replace(
         leaving.exits(), long=tuple(dict.fromkeys(long_exits)), short=tuple(dict.fromkeys(short_exits))
     )
+
+
+def _failing(conditions: tuple[Condition, ...]) -> list[Condition]:
+    """Each entry condition turned into the one that holds when it does not."""
+    return [turned for item in conditions if (turned := negate(item)) is not None]
 
 
 def _risk(leaving: Leaving) -> Distance:
@@ -87,6 +100,8 @@ def _exit_side(item: Rule, *, for_long: bool, both: bool) -> Condition:
 
 
 def _ends_long(condition: Condition) -> bool:
+    if isinstance(condition, AllOf):
+        return any(_ends_long(part) for part in condition.conditions)
     if not isinstance(condition, Compare):
         return False
-    return condition.left.kind in {"high", "low"} or condition.op is Op.CROSSES_BELOW
+    return condition.left.kind in {"high", "low"} or condition.op in {Op.BELOW, Op.CROSSES_BELOW}

@@ -10,7 +10,6 @@ from importlib.resources import files
 from models.providers.offline.catalogue import CATALOGUE
 from models.providers.offline.describe import (
     all_series,
-    class_name,
     entries_in_words,
     exits_in_words,
     needs_volume,
@@ -24,6 +23,7 @@ from models.providers.offline.rules import (
     Plan,
 )
 from models.providers.offline.text import printable
+from models.providers.offline.titles import class_name
 
 _LINE = 92
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from models.providers.offline.catalogue import CATALOGUE, series
 from models.providers.offline.lexemes import Lexeme
 from models.providers.offline.phrases import Phrase
@@ -29,7 +31,12 @@ PAIRED_LINES = (
 
 def read_crossing(phrase: Phrase, scope: Scope) -> Rule | None:
     """A golden or death cross, or two lines: ``50-day SMA crosses above the 200-day SMA``."""
-    return _golden(phrase, scope) or _two_lines(phrase, scope) or _second_period(phrase, scope)
+    return (
+        _golden(phrase, scope)
+        or _two_lines(phrase, scope)
+        or _second_period(phrase, scope)
+        or _periods(phrase, scope)
+    )
 
 
 def _golden(phrase: Phrase, _: Scope) -> Rule | None:
@@ -107,6 +114,23 @@ def _second_period(phrase: Phrase, scope: Scope) -> Rule | None:
     if way.startswith("either"):
         return rule(Compare(left, Op.CROSSES_ABOVE, right), Stance.BOTH, "cross")
     return literal_rule(left, way.split()[0], "event" in way, right, "cross")
+
+
+def _periods(phrase: Phrase, scope: Scope) -> Rule | None:
+    """``the 5-day crosses below the 20-day``: two averages that were named before, by their periods alone."""
+    order = [place for place, lexeme in enumerate(phrase.lexemes) if lexeme.kind != "FILLER"]
+    kinds = [phrase.lexemes[place].kind for place in order]
+    if kinds != ["PERIOD", "COMPARE", "PERIOD"] or phrase.used:
+        return None
+    kind = scope.line.value if scope.line is not None else "sma"
+    assumed = () if scope.line is not None else ("averages of no named kind are simple ones",)
+    first, verb, second = (phrase.lexemes[place] for place in order)
+    if verb.value.startswith("either"):
+        return None
+    phrase.used |= set(order)
+    left, right = series(kind, *first.numbers), series(kind, *second.numbers)
+    found = literal_rule(left, verb.value.split()[0], "event" in verb.value, right, "cross")
+    return replace(found, assumed=assumed)
 
 
 def _as_series(lexeme: Lexeme, other: Lexeme) -> Series:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from models.providers.offline.catalogue import CATALOGUE, DERIVED
+from models.providers.offline.catalogue import CATALOGUE, DERIVED, IN_A_ROW
 from models.providers.offline.rules import (
+    AllOf,
     AnyOf,
     Condition,
     Distance,
@@ -23,18 +24,6 @@ _EXACT = {
     "dc_lower": "the lowest low of the {} bars before",
     "dc_upper": "the highest high of the {} bars before",
 }
-_WORDS = {
-    "sma": "Sma",
-    "ema": "Ema",
-    "dc": "Channel",
-    "bb": "Bollinger",
-    "kc": "Keltner",
-    "cloud": "Ichimoku",
-    "sar": "ParabolicSar",
-    "rsi": "Rsi",
-    "stoch": "StochasticRsi",
-    "force": "ForceIndex",
-}
 
 
 def number(value: float) -> str:
@@ -47,7 +36,12 @@ def series_in_words(line: Series) -> str:
     row = CATALOGUE[line.kind]
     numbers = ", ".join(number(abs(value.number)) for value in line.values)
     if line.kind in _EXACT:
-        return _EXACT[line.kind].format(numbers)
+        words = _EXACT[line.kind].format(numbers)
+        closes = line.source is not None and line.source.kind == "close"
+        return words.replace(" of the", " close of the", 1) if closes else words
+    if line.kind in {"atr_above", "atr_below"} and line.source is not None:
+        period, factor = (number(value.number) for value in line.values)
+        return f"{factor} x ATR ({period}) {line.kind[4:]} {series_in_words(line.source)}"
     if line.kind in DERIVED and line.source is not None:
         source = series_in_words(line.source)
         return f"{row.label} ({numbers}) of {source}"
@@ -58,6 +52,8 @@ def condition_in_words(condition: Condition) -> str:
     """One condition as a clause."""
     if isinstance(condition, AnyOf):
         return " or ".join(condition_in_words(part) for part in condition.conditions)
+    if isinstance(condition, AllOf):
+        return " and ".join(condition_in_words(part) for part in condition.conditions)
     if isinstance(condition, Recent):
         return (
             f"{condition_in_words(condition.condition)} within the last {number(condition.bars.number)} bars"
@@ -68,6 +64,8 @@ def condition_in_words(condition: Condition) -> str:
         else series_in_words(condition.right)
     )
     factor = f"{number(condition.factor.number)} x " if condition.factor is not None else ""
+    if condition.left.kind in IN_A_ROW:
+        return f"{number(condition.left.values[0].number)} {CATALOGUE[condition.left.kind].label}"
     if condition.left.kind == "squeeze":
         return f"{CATALOGUE['squeeze'].label} ({', '.join(number(v.number) for v in condition.left.values)})"
     return f"{series_in_words(condition.left)} {condition.op} {factor}{right}"
@@ -121,7 +119,7 @@ def _distance(distance: Distance) -> str:
 def all_series(conditions: Iterator[Condition] | tuple[Condition, ...]) -> Iterator[Series]:
     """Every series in the conditions, sources before what is computed from them."""
     for condition in conditions:
-        if isinstance(condition, AnyOf):
+        if isinstance(condition, AnyOf | AllOf):
             yield from all_series(condition.conditions)
             continue
         compare = condition.condition if isinstance(condition, Recent) else condition
@@ -144,16 +142,3 @@ def plan_conditions(plan: Plan) -> tuple[Condition, ...]:
 def needs_volume(plan: Plan) -> bool:
     """Whether any series reads the volume."""
     return any("Volume" in CATALOGUE[line.kind].columns for line in all_series(plan_conditions(plan)))
-
-
-def class_name(plan: Plan) -> str:
-    """A valid, telling identifier such as ``BollingerAdxLong``."""
-    words: dict[str, None] = {}
-    for line in all_series((*plan.long, *plan.short)):
-        row = CATALOGUE[line.kind]
-        if line.kind in DERIVED or row.shape == "price":
-            continue
-        key = row.group or line.kind
-        words.setdefault(_WORDS.get(key, "".join(part.title() for part in key.split("_"))))
-    side = {"long": "Long", "short": "Short", "both": ""}[plan.direction]
-    return ("".join(list(words)[:4]) or "Price") + (side or "Both")

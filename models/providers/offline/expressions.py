@@ -5,6 +5,7 @@ from __future__ import annotations
 from models.providers.offline.catalogue import CATALOGUE
 from models.providers.offline.names import Names, key
 from models.providers.offline.rules import (
+    AllOf,
     AnyOf,
     Compare,
     Condition,
@@ -38,6 +39,12 @@ def _expression(condition: Condition, names: Names, side: str, *, leaving: bool)
     if isinstance(condition, AnyOf):
         parts = [_expression(part, names, side, leaving=leaving) for part in condition.conditions]
         return "(" + " or ".join(parts) + ")"
+    if isinstance(condition, AllOf):
+        return (
+            "("
+            + " and ".join(_expression(part, names, side, leaving=leaving) for part in condition.conditions)
+            + ")"
+        )
     compare = condition.condition if isinstance(condition, Recent) else condition
     text = _compare(condition, compare, names, side, leaving=leaving)
     if only_volume(compare.left) and not leaving:

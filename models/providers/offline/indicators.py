@@ -59,6 +59,13 @@ def hma(line: Line, period: int) -> Line:
     return wma(faster, max(round(period**0.5), 1))
 
 
+def tema(line: Line, period: int) -> Line:
+    """Triple exponential moving average."""
+    once = ema(line, period)
+    twice = ema(once, period)
+    return 3 * once - 3 * twice + ema(twice, period)
+
+
 def dema(line: Line, period: int) -> Line:
     """Double exponential moving average."""
     once = ema(line, period)
@@ -229,11 +236,49 @@ def stochastic_rsi(close: Line, period: int) -> Line:
     return sma(100 * (strength - low) / spread, 3)
 
 
-def stochastic(high: Line, low: Line, close: Line, period: int) -> Line:
-    """Stochastic %K, 0 to 100, smoothed over 3 bars."""
+def zscore(close: Line, period: int) -> Line:
+    """Distance of the close from its rolling mean, in standard deviations."""
+    spread = pd.Series(deviation(close, period)).replace(0, np.nan).to_numpy()
+    return (close - sma(close, period)) / spread
+
+
+def falls_in_a_row(line: Line, period: int) -> Line:
+    """1 where each of the last ``period`` bars was lower than the one before it, else 0."""
+    falling = pd.Series(pd.Series(line).diff() < 0).astype(float)
+    return (falling.rolling(period).sum() == period).to_numpy().astype(float)
+
+
+def rises_in_a_row(line: Line, period: int) -> Line:
+    """1 where each of the last ``period`` bars was higher than the one before it, else 0."""
+    return falls_in_a_row(-np.asarray(line), period)
+
+
+def red_in_a_row(opened: Line, close: Line, period: int) -> Line:
+    """1 where each of the last ``period`` bars closed below its open, else 0."""
+    red = pd.Series((np.asarray(close) < np.asarray(opened)).astype(float))
+    return (red.rolling(period).sum() == period).to_numpy().astype(float)
+
+
+def green_in_a_row(opened: Line, close: Line, period: int) -> Line:
+    """1 where each of the last ``period`` bars closed above its open, else 0."""
+    return red_in_a_row(close, opened, period)
+
+
+def atr_above(high: Line, low: Line, close: Line, line: Line, period: int, factor: float) -> Line:
+    """The line moved up by a multiple of the ATR."""
+    return line + factor * atr(high, low, close, period)
+
+
+def atr_below(high: Line, low: Line, close: Line, line: Line, period: int, factor: float) -> Line:
+    """The line moved down by a multiple of the ATR."""
+    return line - factor * atr(high, low, close, period)
+
+
+def stochastic(high: Line, low: Line, close: Line, period: int, smoothing: int) -> Line:
+    """Stochastic %K, 0 to 100, smoothed over ``smoothing`` bars."""
     bottom = lowest(low, period)
     spread = pd.Series(highest(high, period) - bottom).replace(0, np.nan).to_numpy()
-    return sma(100 * (close - bottom) / spread, 3)
+    return sma(100 * (close - bottom) / spread, smoothing)
 
 
 def williams_r(high: Line, low: Line, close: Line, period: int) -> Line:

@@ -24,13 +24,23 @@ class Leaving:
     chandelier: Value | None = None
     bars: Value | None = None
     opposite_entry: bool = False
+    opposite_said: bool = False
+    otherwise: bool = False
     assumed: list[str] = field(default_factory=list)
     last: Distance | None = None
 
     @property
     def complete(self) -> bool:
         """Whether some way out besides a fixed stop is known."""
-        return bool(self.target or self.trail or self.chandelier or self.bars or self.opposite_entry)
+        return self.otherwise or bool(
+            self.target or self.trail or self.chandelier or self.bars or self.opposite_entry
+        )
+
+    @property
+    def only_assumed(self) -> bool:
+        """Whether every way out that was found is a default: the text may name one that was not read."""
+        found = (self.stop, self.target, self.trail, self.chandelier)
+        return not any(found) and not self.otherwise and (self.bars is None or not self.bars.said)
 
     def exits(self) -> Exits:
         """The ways out as a value, without conditions."""
@@ -84,7 +94,7 @@ def _only_period(phrase: Phrase) -> bool:
 def _opposite(phrase: Phrase, leaving: Leaving) -> None:
     if phrase.leaving and not phrase.has("SERIES", "VORTEX") and phrase.take("OPPOSITE_SIGNAL") is not None:
         phrase.use("SQUEEZE")
-        leaving.opposite_entry = True
+        leaving.opposite_entry = leaving.opposite_said = True
 
 
 def _distance(phrase: Phrase, name: str, default_atr: float, leaving: Leaving) -> Distance | None:
@@ -181,7 +191,7 @@ def _stop(phrase: Phrase, leaving: Leaving) -> None:
 def _target(phrase: Phrase, leaving: Leaving) -> None:
     distance = _distance(phrase, "target", STOP_ATR, leaving)
     if distance is not None:
-        phrase.use("TARGET", "MOVE")
+        phrase.use("TARGET", "MOVE", "COMPARE")
         leaving.target = leaving.last = distance
 
 

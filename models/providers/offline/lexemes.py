@@ -9,6 +9,9 @@ from functools import cache
 
 from models.providers.offline import vocabulary
 from models.providers.offline.catalogue import CATALOGUE
+from models.providers.offline.vocabulary_filler import FILLER
+from models.providers.offline.vocabulary_missing import MISSING
+from models.providers.offline.vocabulary_series import SERIES, STREAKS
 
 LONGEST_PERIOD = 2000
 """Bars. A longer window is no number of a strategy on bars that anyone has."""
@@ -31,15 +34,16 @@ class Lexeme:
 def _grammar() -> tuple[re.Pattern[str], tuple[tuple[str, str], ...]]:
     rows = (
         *vocabulary.RISK[:1],
+        *STREAKS,
         *vocabulary.NUMBERS,
         *vocabulary.STRUCTURE[:2],
-        *vocabulary.MISSING,
-        *vocabulary.SERIES,
+        *MISSING,
+        *SERIES,
         *vocabulary.RISK,
-        *vocabulary.STRUCTURE[2:6],
+        *vocabulary.STRUCTURE[2:7],
         *vocabulary.COMPARISONS,
         *vocabulary.STATES,
-        *vocabulary.STRUCTURE[6:],
+        *vocabulary.STRUCTURE[7:],
         ("WORD", "", r"[\w%+/&$#@'\"=<>^~|\\-]+|\S"),
     )
     parts = [
@@ -51,7 +55,7 @@ def _grammar() -> tuple[re.Pattern[str], tuple[tuple[str, str], ...]]:
 
 def lex(words: str) -> tuple[Lexeme, ...]:
     """Cut normalised words into lexemes; indicators carry the periods that stand beside them."""
-    return _attach(list(_scan(words)))
+    return _inherit(_attach(list(_scan(words))))
 
 
 def _scan(words: str) -> Iterator[Lexeme]:
@@ -77,7 +81,7 @@ def _lexeme(kind: str, value: str, text: str) -> Lexeme:
         return Lexeme("PERIOD", "", text, (252.0,))
     if kind == "NUMBER" and text.startswith("-"):
         numbers = (-numbers[0],)
-    if kind == "WORD" and (text in vocabulary.FILLER or not re.search(r"\w", text)):
+    if kind == "WORD" and (text in FILLER or not re.search(r"\w", text)):
         kind = "FILLER"
     return Lexeme(kind, value, text, numbers)
 
@@ -87,9 +91,9 @@ def _unit(text: str) -> int:
     return _DAYS_PER.get(last.lstrip("0123456789")[:1], 1) if last not in {"d", "m"} else 1
 
 
-_AVERAGES = frozenset({"sma", "ema", "wma", "hma", "dema", "vwma"})
+_AVERAGES = frozenset({"sma", "ema", "wma", "hma", "dema", "tema", "vwma"})
 _NO_PERIOD = frozenset({"fast", "slow", "step"})
-_TAKES_PERIOD = {"SERIES", "PAIR", "EDGE", "VORTEX", "AROON", "HIGH_LOW", "GOLDEN"}
+_TAKES_PERIOD = {"SERIES", "PAIR", "EDGE", "VORTEX", "AROON", "HIGH_LOW", "GOLDEN", "ANY_EDGE"}
 
 
 def _attach(lexemes: list[Lexeme]) -> tuple[Lexeme, ...]:
@@ -144,12 +148,34 @@ def _attach(lexemes: list[Lexeme]) -> tuple[Lexeme, ...]:
     return tuple(out)
 
 
+def _inherit(lexemes: tuple[Lexeme, ...]) -> tuple[Lexeme, ...]:
+    """Give an indicator without numbers those that the text gives it elsewhere, when it gives only one set.
+
+    ``RSI(5) below 30, exit when RSI is above 50`` speaks of one RSI.
+    """
+    given: dict[str, set[tuple[float, ...]]] = {}
+    for lexeme in lexemes:
+        if lexeme.kind == "SERIES" and lexeme.numbers:
+            given.setdefault(_family(lexeme.value), set()).add(lexeme.numbers)
+    out = []
+    for lexeme in lexemes:
+        numbers = given.get(_family(lexeme.value), set()) if lexeme.kind == "SERIES" else set()
+        if not lexeme.numbers and len(numbers) == 1 and not lexeme.value.startswith("volume"):
+            lexeme = replace(lexeme, numbers=next(iter(numbers)))
+        out.append(lexeme)
+    return tuple(out)
+
+
+def _family(kind: str) -> str:
+    return "macd" if kind == "macd_histogram" else kind.replace("_plus", "_minus").replace("_down", "_up")
+
+
 def _number_names_period(lexeme: Lexeme, following: list[Lexeme]) -> bool:
     """``RSI 14 below 30``: a number between an oscillator and its comparison."""
     if (
         lexeme.numbers
         or lexeme.kind != "SERIES"
-        or [item.kind for item in following] != ["NUMBER", "COMPARE"]
+        or [item.kind for item in following] not in (["NUMBER", "COMPARE"], ["NUMBER", "LEVEL"])
     ):
         return False
     row = CATALOGUE.get(lexeme.value)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from models.providers.offline.catalogue import CATALOGUE, DERIVED
-from models.providers.offline.rules import AnyOf, Compare, Condition, Op, Recent, Series, Value
+from models.providers.offline.catalogue import CATALOGUE, DERIVED, IN_A_ROW
+from models.providers.offline.rules import AllOf, AnyOf, Compare, Condition, Op, Recent, Series, Value
 
 _FLIP = {
     Op.ABOVE: Op.BELOW,
@@ -30,12 +30,16 @@ def mirror(condition: Condition) -> Condition:
     """The condition with rising and falling exchanged; one that points no way stays as it is."""
     if isinstance(condition, AnyOf):
         return AnyOf(tuple(mirror(part) for part in condition.conditions))
+    if isinstance(condition, AllOf):
+        return AllOf(tuple(mirror(part) for part in condition.conditions))
     if isinstance(condition, Recent):
         return Recent(_mirror_compare(condition.condition), condition.bars)
     return _mirror_compare(condition)
 
 
 def _mirror_compare(condition: Compare) -> Compare:
+    if condition.left.kind in IN_A_ROW:
+        return replace(condition, left=mirror_series(condition.left))
     if not is_directional(condition.left):
         return condition
     right = condition.right
@@ -56,7 +60,20 @@ def mirror_series(series: Series) -> Series:
         replace(value, name=name, number=-value.number if name != value.name else value.number)
         for name, value in zip(names, series.values, strict=True)
     )
-    return Series(row.opposite, values, series.source)
+    source = mirror_series(series.source) if series.source is not None else None
+    return Series(row.opposite, values, source)
+
+
+def negate(condition: Condition) -> Condition | None:
+    """The condition that holds when this one does not; ``None`` when there is no single one."""
+    if isinstance(condition, AnyOf | AllOf):
+        parts = tuple(part for item in condition.conditions if (part := negate(item)) is not None)
+        whole = AllOf if isinstance(condition, AnyOf) else AnyOf
+        return whole(parts) if len(parts) == len(condition.conditions) else None
+    if isinstance(condition, Recent) or condition.op is Op.CROSSES or condition.left.kind in IN_A_ROW:
+        return None
+    falls = condition.op in {Op.ABOVE, Op.CROSSES_ABOVE}
+    return replace(condition, op=Op.BELOW if falls else Op.ABOVE)
 
 
 def _mirror_level(left: Series, level: Value) -> Value:

@@ -8,7 +8,7 @@ from models.providers.offline.catalogue import CATALOGUE, DERIVED
 from models.providers.offline.describe import all_series, plan_conditions
 from models.providers.offline.rules import Plan, Series, Value
 
-_AVERAGES = frozenset({"sma", "ema", "wma", "hma", "dema", "vwma"})
+_AVERAGES = frozenset({"sma", "ema", "wma", "hma", "dema", "tema", "vwma"})
 Key = tuple[str, tuple[float, ...], "Key | None"]
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from models.providers.offline.catalogue import CATALOGUE
 from models.providers.offline.describe import (
     all_series,
-    class_name,
     entries_in_words,
     exits_in_words,
     needs_volume,
@@ -18,6 +16,7 @@ from models.providers.offline.describe import (
 )
 from models.providers.offline.rules import Coverage, Plan
 from models.providers.offline.text import printable
+from models.providers.offline.titles import title
 
 ADVICE = (
     "Set OPENAI_API_KEY or ANTHROPIC_API_KEY (or choose a model with --model) to have a language model read the idea, "
@@ -29,10 +28,10 @@ ADVICE = (
 def write_note(plan: Plan, idea: str) -> str:
     """The note in Markdown, with the headings that every writer uses."""
     traded = plan.coverage is not Coverage.NONE
-    title = _title(plan) if traded else "Not understood"
+    heading = title(plan) if traded else "Not understood"
     direction = plan.direction if traded else "both"
     sections = [
-        f"# {title}",
+        f"# {heading}",
         f"Coverage: {plan.coverage}\nDirection: {direction}",
         f"## Hypothesis\n{_hypothesis(plan, idea)}",
         f"## Entries\n{_bullets(entries_in_words(plan))}",
@@ -46,11 +45,6 @@ def write_note(plan: Plan, idea: str) -> str:
     if not traded:
         sections.append(f"## Why not\n{plan.why_not} {ADVICE}")
     return "\n\n".join(sections) + "\n"
-
-
-def _title(plan: Plan) -> str:
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", class_name(plan).removesuffix("Both"))
-    return f"{words} strategy"
 
 
 def _hypothesis(plan: Plan, idea: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from models.providers.offline.bars import sloping
 from models.providers.offline.catalogue import CATALOGUE, series
 from models.providers.offline.lexemes import Lexeme
 from models.providers.offline.measures import measure, operator
@@ -18,21 +21,22 @@ _OTHER_SUBJECTS = (
     *("WORD", "SERIES", "TARGET", "STOP", "TRAIL", "PAIR", "ANY_PAIR", "EDGE", "ANY_EDGE"),
     *("HIGH_LOW", "EXPANSION", "SQUEEZE", "MISSING"),
 )
-_PAIRS = {"VORTEX": ("vortex_plus", "vortex_minus"), "AROON": ("aroon_up", "aroon_down")}
+_HITS = frozenset({"hits", "hit", "reaches", "reach", "reached"})
 
 
 def read_oscillator(phrase: Phrase, scope: Scope) -> Rule | None:
     """A condition on an oscillator, ADX, choppiness, OBV or a pair of directional lines."""
-    paired = _pair(phrase)
-    if paired is not None:
-        return paired
+    reached = _reached(phrase, scope)
+    if reached is not None:
+        return reached
     place = phrase.find("SERIES", *_SUBJECTS)
     lexeme = phrase.lexemes[place] if place is not None else None
     if lexeme is None:
-        lexeme = scope.oscillator if phrase.leaving and phrase.has("NUMBER") else scope.subject
+        again = (phrase.leaving and phrase.has("NUMBER")) or phrase.has("SIGNAL_LINE")
+        lexeme = scope.oscillator if again else scope.subject
         if lexeme is None or lexeme.value not in _SUBJECTS or phrase.has(*_OTHER_SUBJECTS):
             return None
-        if not phrase.has("COMPARE", "TURN", "LEVEL", "LEVELS", "SIGNAL_LINE"):
+        if not phrase.has("COMPARE", "TURN", "TREND", "CROSSOVER", "LEVEL", "LEVELS", "SIGNAL_LINE"):
             return None
     subject = series(lexeme.value, *lexeme.numbers[: len(CATALOGUE[lexeme.value].defaults)])
     before = set(phrase.used)
@@ -42,6 +46,38 @@ def read_oscillator(phrase: Phrase, scope: Scope) -> Rule | None:
     if found is None:
         phrase.used = before
     return found
+
+
+def _reached(phrase: Phrase, scope: Scope) -> Rule | None:
+    """``exit at 50``, ``sell at RSI 70``: a level that ends the trade when it is reached from either side."""
+    rest = [lexeme for lexeme in phrase.lexemes if lexeme.kind not in {"FILLER", "MOVE", "TOUCH"}]
+    named = next(
+        (lexeme for lexeme in rest if lexeme.kind == "SERIES" and lexeme.value in _OSCILLATORS), None
+    )
+    kinds = [lexeme.kind for lexeme in rest]
+    subject = named or scope.oscillator
+    hit = any(lexeme.text in _HITS or lexeme.kind == "TOUCH" for lexeme in phrase.lexemes)
+    if (
+        not (phrase.leaving or hit)
+        or phrase.used
+        or subject is None
+        or kinds not in (["NUMBER"], ["SERIES", "NUMBER"], ["LEVEL"])
+    ):
+        return None
+    if len(kinds) == 2 and named is None:
+        return None
+    last = rest[-1]
+    centre = CATALOGUE[subject.value].centre or 0.0
+    if last.kind == "LEVEL" and last.value != "centre":
+        return None
+    level = Value("level", last.numbers[0]) if last.kind == "NUMBER" else Value("level", centre, said=False)
+    phrase.used |= set(range(len(phrase.lexemes)))
+    line = series(subject.value, *subject.numbers[: len(CATALOGUE[subject.value].defaults)])
+    if phrase.leaving:
+        return rule(Compare(line, Op.CROSSES, level), Stance.NEUTRAL, subject.value)
+    return rule(
+        Compare(line, Op.CROSSES, level), Stance.BULL if level.number < centre else Stance.BEAR, subject.value
+    )
 
 
 def _condition(phrase: Phrase, subject: Series, lexeme: Lexeme) -> Rule | None:
@@ -64,31 +100,6 @@ def _engulfing(phrase: Phrase, subject: Series, lexeme: Lexeme) -> Rule | None:
     return rule(Compare(subject, op, Value("level", 0.0, said=False)), stance, subject.kind)
 
 
-def _pair(phrase: Phrase) -> Rule | None:
-    """``Vortex crossover``, ``Vortex trend confirmation``: the rising line against the falling one."""
-    for kind, (plus, minus) in _PAIRS.items():
-        place = phrase.find(kind)
-        if place is None:
-            continue
-        if phrase.find("SERIES", plus, minus) is not None:
-            phrase.used.add(place)
-            return None
-        verb = phrase.take_first("CROSSOVER", "REVERSAL", "COMPARE", "CONFIRM", "OPPOSITE_SIGNAL", "TREND")
-        if verb is None:
-            return None
-        numbers = phrase.lexemes[place].numbers[:1]
-        phrase.used.add(place)
-        phrase.use("CONFIRM", "CROSSOVER", "REVERSAL")
-        state = verb.kind in {"CONFIRM", "TREND"}
-        op = Op.ABOVE if state else Op.CROSSES_ABOVE
-        if verb.value.startswith("down"):
-            literal = Compare(series(plus, *numbers), Op.CROSSES_BELOW, series(minus, *numbers))
-            return rule(literal, Stance.BEAR, kind.lower())
-        stance = Stance.BULL if verb.value.startswith("up") else Stance.BOTH
-        return rule(Compare(series(plus, *numbers), op, series(minus, *numbers)), stance, kind.lower())
-    return None
-
-
 def _divergence(phrase: Phrase, subject: Series, lexeme: Lexeme) -> Rule | None:
     word = phrase.find("DIVERGENCE")
     if word is None or lexeme.kind != "SERIES" or subject.kind in _STRENGTHS:
@@ -105,9 +116,20 @@ def _divergence(phrase: Phrase, subject: Series, lexeme: Lexeme) -> Rule | None:
     return rule(literal, stance, f"{subject.kind} divergence", assumed=assumed)
 
 
-def _signal_line(phrase: Phrase, subject: Series, _: Lexeme) -> Rule | None:
+def _bare_crossing(phrase: Phrase) -> bool:
+    """``MACD crosses up``: a crossing of nothing that is named."""
+    place = phrase.find("COMPARE", "up event", "down event")
+    others = (
+        phrase.has("NUMBER", "LEVEL", "LEVELS", "AVERAGE", "PERCENT") or phrase.find("SERIES") is not None
+    )
+    return place is not None and not others
+
+
+def _signal_line(phrase: Phrase, subject: Series, lexeme: Lexeme) -> Rule | None:
     crossover = phrase.find("CROSSOVER")
-    if phrase.find("SIGNAL_LINE") is None and (subject.kind != "macd" or crossover is None):
+    if phrase.find("SIGNAL_LINE") is None and (
+        subject.kind not in {"macd", "stochastic"} or (crossover is None and not _bare_crossing(phrase))
+    ):
         return None
     if phrase.has("LEVEL") and phrase.find("SIGNAL_LINE") is None:
         return None
@@ -116,18 +138,24 @@ def _signal_line(phrase: Phrase, subject: Series, _: Lexeme) -> Rule | None:
         return None
     phrase.use("SIGNAL_LINE", "CROSSOVER", "REVERSAL")
     if subject.kind == "macd":
-        signal = Series("macd_signal", (*subject.values, Value("signal", 9.0, said=False)))
+        said = lexeme.numbers[2:3]
+        signal = Series(
+            "macd_signal", (*subject.values, Value("signal", said[0] if said else 9.0, bool(said)))
+        )
         assumed: tuple[str, ...] = ()
     else:
         bars = 3.0 if subject.kind in {"stochastic", "stoch_rsi"} else 9.0
-        signal = series("average", bars, source=subject)
-        assumed = (f"the signal line of {CATALOGUE[subject.kind].label} is its {bars:g}-bar average",)
+        given = lexeme.numbers[2:3] if subject.kind == "stochastic" else ()
+        signal = series("average", *(given or (bars,)), source=subject)
+        label = CATALOGUE[subject.kind].label
+        assumed = () if given else (f"the signal line of {label} is its {bars:g}-bar average",)
     return _crossing(subject, signal, verb, assumed)
 
 
 def _crossing(subject: Series, right: Series | Value, verb: Lexeme, assumed: tuple[str, ...]) -> Rule:
     way = verb.value.split()[0] if verb.value else "either"
-    event = "event" in verb.value or verb.kind in {"CROSSOVER", "REVERSAL", "TURN"}
+    turned = verb.kind in {"CROSSOVER", "REVERSAL", "TURN"} and "state" not in verb.value
+    event = "event" in verb.value or turned
     if way == "down":
         literal = Compare(subject, operator("down", event), right)
         return rule(literal, Stance.BEAR, subject.kind, assumed=assumed)
@@ -156,10 +184,12 @@ def _extremes(phrase: Phrase, subject: Series, _: Lexeme) -> Rule | None:
         else (f"{word.value if word.value != 'both' else 'oversold'} {row.label} is at {level:g}",)
     )
     value = Value("level", level, said=number is not None)
-    leaves = word.text.startswith(("rises", "from")) or (
-        compare is not None and compare.value.startswith("up") and says_low
+    leaves = word.text.startswith(("rise", "fall", "from")) or (
+        compare is not None and compare.value.startswith("up" if says_low else "down")
     )
-    op = Op.CROSSES_ABOVE if leaves and says_low else (Op.BELOW if says_low else Op.ABOVE)
+    op = (
+        (Op.CROSSES_ABOVE if says_low else Op.CROSSES_BELOW) if leaves else Op.BELOW if says_low else Op.ABOVE
+    )
     stance = Stance.BOTH if word.value == "both" else (Stance.BULL if says_low else Stance.BEAR)
     return rule(Compare(subject, op, value), stance, subject.kind, assumed=assumed)
 
@@ -220,7 +250,8 @@ def _measured(phrase: Phrase, subject: Series, _: Lexeme) -> Rule | None:
         and row.high is not None
         and row.label not in {"Chaikin money flow"}
     ):
-        turned = (not up and level <= row.low) or (up and level >= row.high and compare.op is Op.ABOVE)
+        deep = level <= row.low if compare.op is Op.CROSSES_BELOW else level < (row.centre or 0)
+        turned = (not up and deep) or (up and level >= row.high and compare.op is Op.ABOVE)
         if turned and subject.kind not in {"cmo", "tsi", "cci"}:
             stance = Stance.BULL if not up else Stance.BEAR
     return rule(compare, stance, subject.kind, assumed=measured.assumed)
@@ -234,10 +265,14 @@ def _turning(phrase: Phrase, subject: Series, lexeme: Lexeme) -> Rule | None:
     if verb is None:
         return None
     phrase.use("TREND", "CONFIRM", "REVERSAL", "EXPANSION")
+    if verb.kind == "TREND" and subject.kind in _STRENGTHS:
+        verb = replace(verb, value=verb.value.split()[0])
     if subject.kind in _STRENGTHS:
         return _strength(subject, verb)
+    if verb.kind == "TREND" and subject.kind != "obv":
+        return sloping(subject, verb, subject.kind)
     centre = CATALOGUE[subject.kind].centre
-    way = verb.value if verb.kind in {"TREND", "CROSSOVER"} else ""
+    way = verb.value.split()[0] if verb.kind in {"TREND", "CROSSOVER"} else ""
     stance = {"up": Stance.BULL, "down": Stance.BEAR}.get(way, Stance.BOTH)
     if centre is None:
         right: Series | Value = series("average", source=subject)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from models.providers.offline.bars import extreme
 from models.providers.offline.catalogue import CATALOGUE, series
 from models.providers.offline.crossings import PAIRED_LINES, literal_rule, read_crossing
 from models.providers.offline.lexemes import Lexeme
@@ -101,7 +102,7 @@ def _edge(phrase: Phrase, scope: Scope) -> Rule | None:
     family = pair.value if pair is not None else family
     verb = phrase.take_first(*_VERBS)
     phrase.used.add(place)
-    phrase.use("TOUCH", "REVERSAL", "REVERSION")
+    phrase.use("TOUCH", "REVERSAL", "REVERSION", "TARGET", "TRAIL")
     _price(phrase)
     if which == "middle":
         return _through(scope.middle(family), verb)
@@ -110,7 +111,7 @@ def _edge(phrase: Phrase, scope: Scope) -> Rule | None:
         if which == "opposite" and not scope.reverting:
             return rule(_touch(lower, upper=False), Stance.BOTH, "price")
         return rule(_touch(upper, upper=True), Stance.BOTH, "price")
-    return _at_edge(upper if which == "upper" else lower, which == "upper", verb, leaving=phrase.leaving)
+    return _at_edge(upper if which == "upper" else lower, which == "upper", verb)
 
 
 def _through(line: Series, verb: Lexeme | None) -> Rule:
@@ -124,10 +125,12 @@ def _touch(edge: Series, *, upper: bool) -> Compare:
     return Compare(series("high" if upper else "low"), Op.ABOVE if upper else Op.BELOW, edge)
 
 
-def _at_edge(edge: Series, upper: bool, verb: Lexeme | None, *, leaving: bool) -> Rule:
+def _at_edge(edge: Series, upper: bool, verb: Lexeme | None) -> Rule:
     touching = verb is None or verb.kind in {"TOUCH", "REVERSION"}
     if touching:
-        stance = (Stance.BEAR if upper else Stance.BULL) if not leaving else Stance.BOTH
+        stance = (
+            Stance.BEAR if upper else Stance.BULL
+        )  # also where it ends a trade: the edge that is named is meant
         return rule(_touch(edge, upper=upper), stance, "price")
     if verb is not None and verb.kind == "INSIDE":
         op = Op.CROSSES_BELOW if upper else Op.CROSSES_ABOVE
@@ -162,13 +165,18 @@ def _extreme(phrase: Phrase, scope: Scope) -> Rule | None:
     phrase.used |= {place, place - 1}
     _price(phrase)
     verb = phrase.take_first(*_VERBS)
-    edge = series("dc_upper" if upper else "dc_lower", *window)
+    edge = extreme(phrase.lexemes[place], window)
     if verb is not None and verb.kind == "TOUCH" and not phrase.leaving:
         return rule(_touch(edge, upper=upper), Stance.BEAR if upper else Stance.BULL, "price")
     way = "up" if upper else "down"
     event = verb is not None and (verb.kind == "BREAK" or "event" in verb.value)
     if phrase.leaving and verb is None:
-        return rule(_touch(edge, upper=upper), Stance.BOTH, "price")
+        closes = Compare(series("close"), Op.ABOVE if upper else Op.BELOW, edge)
+        return rule(
+            closes if edge.source is not None else _touch(edge, upper=upper),
+            Stance.BEAR if upper else Stance.BULL,
+            "price",
+        )
     return literal_rule(series("close"), way, event, edge, "price")
 
 
@@ -202,6 +210,8 @@ def _channel(phrase: Phrase, scope: Scope) -> Rule | None:
     ):
         return None
     phrase.used.add(place)
+    if phrase.leaving and lexeme.kind == "HIGH_LOW" and verb is None:
+        return rule(_touch(scope.edges("donchian", lexeme.numbers)[1], upper=False), Stance.BOTH, "price")
     phrase.use("OUTSIDE", "BREAKOUT", "BREAK", "CONFIRM", "TOUCH", "REVERSAL")
     _price(phrase)
     scope.compare = verb
@@ -215,7 +225,7 @@ def _at_channel(upper: Series, lower: Series, verb: Lexeme | None, *, leaving: b
     if kind in {"TOUCH", "REVERSION"} or (leaving and not kind):
         if leaving:
             return rule(_touch(upper, upper=True), Stance.BOTH, "price")
-        return rule(_touch(lower, upper=False), Stance.BOTH, "price")
+        return rule(_touch(lower, upper=False), Stance.BOTH, "price", vague=int(kind == "REVERSION"))
     if kind == "INSIDE":
         if leaving:
             return rule(Compare(close, Op.CROSSES_BELOW, upper), Stance.BOTH, "price")
@@ -248,7 +258,7 @@ def _line(phrase: Phrase, scope: Scope) -> Rule | None:
         and scope.subject is not None
         and scope.subject.value not in {"close", lexeme.value}
         and subject == place
-        and place
+        and any(item.text in {"its", "their"} for item in phrase.lexemes)
     ):
         return None
     if (
@@ -284,5 +294,5 @@ def _line(phrase: Phrase, scope: Scope) -> Rule | None:
     if phrase.leaving:
         return rule(Compare(series("close"), Op.CROSSES, line), Stance.NEUTRAL, "price")
     if verb is not None and verb.kind == "TOUCH":
-        return None
+        return rule(_touch(line, upper=False), Stance.BOTH, "price")
     return rule(Compare(series("close"), Op.CROSSES_ABOVE, line), Stance.BOTH, "price")

@@ -164,6 +164,7 @@ def _threshold(phrase: Phrase, _: Scope) -> Rule | None:
     direction = "" if compare is None else phrase.lexemes[compare].value.split()[0]
     if not direction and phrase.has("SQUEEZE"):
         direction = "down"
+    squeezed = place is None or phrase.has("SQUEEZE")
     if place is not None:
         phrase.used.add(place)
     before = set(phrase.used)
@@ -172,7 +173,10 @@ def _threshold(phrase: Phrase, _: Scope) -> Rule | None:
         phrase.used = before - ({place} if place is not None else set())
         return _changing(phrase, subject, place)
     phrase.use("COMPARE", "SQUEEZE", "EXPANSION")
-    family = "squeeze" if measured.compare.op is Op.BELOW else "expansion"
+    falling = (
+        "squeeze" if squeezed else "quiet"
+    )  # a squeeze comes before its breakout, a quiet bar is a filter
+    family = falling if measured.compare.op is Op.BELOW else "expansion"
     return rule(measured.compare, Stance.NEUTRAL, family, assumed=measured.assumed)
 
 

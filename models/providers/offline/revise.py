@@ -36,15 +36,24 @@ class _Change:
     why: str
 
 
-def repair(code: str, failure: str) -> str:
-    """The answer to a failed run: a module with one entry condition loosened, or the same module, and a sentence.
+def repair(code: str, failure: str, own: str | None) -> str:
+    """The answer to a failed run: a sentence, and a module. ``own`` is what this writer writes for the idea, if any.
 
-    Only ``no_trades`` can be helped: levels first, then factors, then how long a squeeze is remembered.
+    Without trades one entry condition is loosened: levels first, then factors, then how long a squeeze is
+    remembered. For any other failure, and for code without this writer's methods, ``own`` is the answer; only
+    where ``own`` itself failed, or there is none, the code comes back unchanged.
     """
     kind = (failure.split() or [""])[0].strip(":.,").lower()
     tree = _parse(code)
-    if kind != "no_trades" or tree is None:
-        return _answer(code, f"The offline writer has no repair for {_word(kind)}: the code is unchanged.")
+    if kind != "no_trades" or tree is None or not _has_entries(tree):
+        if own is None:
+            return _answer(
+                code, f"The offline writer has no repair for {_word(kind)}: the code is unchanged."
+            )
+        if own.strip() == code.strip():
+            why = "its own code failed, and it has no repair for that"
+            return _answer(code, f"The offline writer leaves the code unchanged ({_word(kind)}): {why}.")
+        return _answer(own, f"Written anew from the idea: the code before it failed ({_word(kind)}).")
     change = next(_loosenings(tree), None)
     if change is None:
         return _answer(code, "Every entry condition is as loose as the rules allow: the code is unchanged.")
@@ -88,6 +97,11 @@ def _parse(code: str) -> ast.ClassDef | None:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None  # the caller answers that the code cannot be read
     return next((node for node in tree.body if isinstance(node, ast.ClassDef) and _is_strategy(node)), None)
+
+
+def _has_entries(tree: ast.ClassDef) -> bool:
+    """Whether the class has this writer's entry methods, the only ones whose conditions it can loosen."""
+    return any(isinstance(node, ast.FunctionDef) and node.name.startswith("wants_") for node in tree.body)
 
 
 def _is_strategy(node: ast.ClassDef) -> bool:

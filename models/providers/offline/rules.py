@@ -59,7 +59,14 @@ class AnyOf:
     conditions: tuple[Condition, ...]
 
 
-Condition = Compare | Recent | AnyOf
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """All of the conditions hold: an exit that names several at once."""
+
+    conditions: tuple[Condition, ...]
+
+
+Condition = Compare | Recent | AnyOf | AllOf
 
 
 class Stance(StrEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from models.providers.offline.catalogue import series
+from models.providers.offline.describe import condition_in_words
 from models.providers.offline.rules import (
     Compare,
     Condition,
@@ -97,7 +98,7 @@ def assign_sides(
     """Conditions for long and for short; an empty tuple where the idea does not trade that way."""
     if not rules:
         return (), ()
-    ways = {way for _, way in rules if way}
+    ways = {way for item, way in rules if way and not item.family.startswith("not ")}
     if {"long", "short"} <= ways:
         long = [_side(item, Stance.BULL) for item, way in rules if way != "short"]
         short = [_side(item, Stance.BEAR) for item, way in rules if way != "long"]
@@ -109,14 +110,16 @@ def assign_sides(
     if both and anchor is Stance.NEUTRAL:
         return (), ()
     if both:
-        literal_is_long = anchor is not Stance.BEAR and ways != {"short"}
+        literal_is_long = "long" in ways or (anchor is not Stance.BEAR and ways != {"short"})
         long = [
-            item.literal if literal_is_long or item.stance is Stance.BOTH else item.mirror
-            for item, _ in rules
+            _of_both(item, literal=literal_is_long, way=way)
+            for item, way in rules
+            if not _kept_out(item, way, "short")
         ]
         short = [
-            item.mirror if literal_is_long or item.stance is Stance.BOTH else item.literal
-            for item, _ in rules
+            _of_both(item, literal=not literal_is_long, way=way, short=True)
+            for item, way in rules
+            if not _kept_out(item, way, "long")
         ]
         return _conjoin(rules, long, assumed), _conjoin(rules, short, assumed)
     if directions:
@@ -136,6 +139,20 @@ def assign_sides(
 def _side(item: Rule, side: Stance) -> Condition:
     """What the text says for a side that it names: the words as they stand, unless they state both sides."""
     return item.mirror if item.stance is Stance.BOTH and side is Stance.BEAR else item.literal
+
+
+def _kept_out(item: Rule, way: str, side: str) -> bool:
+    """Whether the rule is an exception that the text makes for ``side`` alone ("no longs below the SMA")."""
+    return way == side and item.family.startswith("not ")
+
+
+def _of_both(item: Rule, *, literal: bool, way: str, short: bool = False) -> Condition:
+    """What a rule of a two-sided idea says for one side: its words, or their mirror."""
+    if item.family.startswith("not ") and way:
+        return item.literal
+    if item.stance is Stance.BOTH:
+        return item.mirror if short else item.literal
+    return item.literal if literal else item.mirror
 
 
 def _anchor(rules: list[tuple[Rule, str]]) -> Stance:
@@ -174,7 +191,7 @@ def _conjoin(
                 f"a squeeze or divergence counts when it was there within the last {_MEMORY:g} bars"
             )
         out.append(condition)
-    return tuple(dict.fromkeys(out))
+    return tuple({condition_in_words(item): item for item in out}.values())
 
 
 def contradicts(conditions: tuple[Condition, ...]) -> bool:

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from models.providers.offline.spelling import respell
+
 MAX_CHARACTERS = 4000
 """How much of one idea is read. Ideas are sentences; what follows is not looked at, and the note says so."""
 
@@ -51,18 +53,20 @@ _NUMBER_WORD = re.compile(r"\b(" + "|".join(_NUMBER_WORDS) + r")\b")
 
 @dataclass(frozen=True, slots=True)
 class IdeaText:
-    """An idea's normalised words, and whether its end was cut off."""
+    """An idea's normalised words, the same before they were respelled, and whether its end was cut off."""
 
     words: str
+    plain: str
     truncated: bool
 
 
 def normalise(idea: str) -> IdeaText:
     """Bring an idea to the one spelling that the vocabulary is written in."""
-    text = unicodedata.normalize("NFKC", idea[:MAX_CHARACTERS])[:MAX_CHARACTERS].translate(_SIGNS).lower()
+    text = re.sub(r"(?:^|\n)\s*(?:[-*\u2022]|\d{1,2}[.)])\s+|\n\s*\n", " . ", idea[:MAX_CHARACTERS])
+    text = unicodedata.normalize("NFKC", text)[:MAX_CHARACTERS].translate(_SIGNS).lower()
     text = "".join(sign if sign.isprintable() else " " for sign in text)
     text = re.sub(r"'s\b|s'(?= )", lambda match: "s" if match[0] == "s'" else "", text)
-    text = re.sub(r"[-=]+>|\u2192", " ", text)
+    text = re.sub(r"[-=]+>|\u2192", " : ", text)
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
     text = re.sub(r"(?<=\d)%?\s?-\s?(?=\d)", " to ", text)
     text = re.sub(r"(?<=\w)-(?=\w)", " ", text)
@@ -70,7 +74,8 @@ def normalise(idea: str) -> IdeaText:
     text = re.sub(r"(?<=\d)sd\b", " standard deviations", text)
     text = re.sub(r"([<>]=?)", r" \1 ", text)
     text = _NUMBER_WORD.sub(lambda match: _NUMBER_WORDS[match[0]], text)
-    return IdeaText(re.sub(r"\s+", " ", text).strip(), len(idea) > MAX_CHARACTERS)
+    plain = re.sub(r"\s+", " ", text).strip()
+    return IdeaText(respell(plain), plain, len(idea) > MAX_CHARACTERS)
 
 
 def printable(text: str, limit: int) -> str:

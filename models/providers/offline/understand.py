@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+from dataclasses import replace
+
 from models.providers.offline.closing import settle_exits
-from models.providers.offline.lexemes import lex
+from models.providers.offline.defaults import assumed_numbers, unused_numbers
+from models.providers.offline.describe import all_series, plan_conditions
+from models.providers.offline.lexemes import Lexeme, lex
 from models.providers.offline.phrases import Phrase, split
 from models.providers.offline.reading import Reading, read_entries, read_exits
 from models.providers.offline.rules import (
@@ -23,6 +28,7 @@ from models.providers.offline.sides import (
 )
 from models.providers.offline.text import MAX_CHARACTERS, normalise
 
+_EDGES = frozenset({"upper", "lower", "middle", "opposite", "either"})
 _NAMES_ONLY = frozenset({"CONFIRM", "REVERSION", "BREAKOUT", "SQUEEZE", "DIRECTION"})
 
 
@@ -36,7 +42,8 @@ def understand(idea: str) -> Plan:
     read_entries(phrases, scope, reading)
     missing = _missing(phrases)
     entry_missing = any(lexeme.kind == "MISSING" for p in phrases if not p.leaving for lexeme in p.lexemes)
-    directions = {phrase.direction for phrase in phrases if phrase.direction}
+    directions = {phrase.direction for phrase in phrases if phrase.direction and not phrase.negated}
+    directions |= {"both" for lexeme in lexemes if lexeme.kind == "DIRECTION" and lexeme.value == "both"}
     rules = settle(reading.entries)
     breakout = any(lexeme.kind == "BREAKOUT" for p in phrases if not p.leaving for lexeme in p.lexemes)
     half_read = _half_read(phrases)
@@ -62,14 +69,34 @@ def understand(idea: str) -> Plan:
         return Plan(Coverage.NONE, ignored=ignored, missing_data=missing, why_not=why)
     scope.reverting = reverts(long, short)
     read_exits(phrases, scope, reading, both=bool(long and short))
-    ignored = _ignored(phrases, text.truncated)
     exits = settle_exits(reading, long, short)
     assumed = [line for item, _ in rules for line in item.assumed] + reading.assumed + reading.leaving.assumed
     assumed += [line for item in reading.exits for line in item.assumed]
-    if any(lexeme.kind.startswith("PERIOD") and "period" not in lexeme.text for lexeme in lexemes):
-        assumed.append("a day, or any other time in the text, counts as daily bars do: one day is one bar")
+    plan = Plan(Coverage.WHOLLY, long, short, exits, (), (), missing)
+    ignored = _ignored(phrases, text.truncated, {line.kind for line in all_series(plan_conditions(plan))})
+    ignored += tuple(item.text for item in lexemes if item.kind == "UNLESS" and item.value == "unread")
+    if short and "short" not in text.words and any(lexeme.kind == "SELL" for lexeme in lexemes):
+        assumed.append("to sell what was not bought is to sell short")
+    assumed += assumed_numbers(plan, text.words)
+    ignored += unused_numbers(plan, text.plain, ignored) + _unused_sides(plan, lexemes, reading)
     coverage = Coverage.PARTLY if ignored or missing else Coverage.WHOLLY
-    return Plan(coverage, long, short, exits, tuple(dict.fromkeys(assumed)), ignored, missing)
+    return replace(
+        plan, coverage=coverage, assumed=tuple(dict.fromkeys(assumed)), ignored=tuple(dict.fromkeys(ignored))
+    )
+
+
+def _unused_sides(plan: Plan, lexemes: tuple[Lexeme, ...], reading: Reading) -> tuple[str, ...]:
+    """Sides and exits that the text speaks of and no rule came of: the words were used, the meaning was not."""
+    ways = {lexeme.value for lexeme in lexemes if lexeme.kind == "DIRECTION"}
+    lost = []
+    if not plan.short and ways & {"short", "both"}:
+        lost.append("the short side")
+    if not plan.long and ways & {"long", "both"}:
+        lost.append("the long side")
+    leaves = any(lexeme.kind == "EXIT" for lexeme in lexemes)
+    if leaves and not reading.exits and not reading.leaving.opposite_said and reading.leaving.only_assumed:
+        lost.append("the exit")
+    return tuple(lost)
 
 
 def _missing(phrases: list[Phrase]) -> tuple[str, ...]:
@@ -99,14 +126,32 @@ def _leads(phrases: list[Phrase]) -> bool:
     return False
 
 
-def _ignored(phrases: list[Phrase], truncated: bool) -> tuple[str, ...]:
+def _ignored(phrases: list[Phrase], truncated: bool, kinds: Set[str] = frozenset()) -> tuple[str, ...]:
     if any(lexeme.value.startswith("vortex_") for phrase in phrases for lexeme in phrase.lexemes):
         for phrase in phrases:
             phrase.use("VORTEX")  # the lines of the indicator are named elsewhere
-    words = [text for phrase in phrases for text in _content(phrase)]
+    named = {lexeme.value for phrase in phrases for lexeme in phrase.lexemes if phrase.used} | kinds
+    words = [text for phrase in phrases for text in _content(phrase) if not _label(phrase, named)]
     if truncated:
         words.append(f"everything after the first {MAX_CHARACTERS} characters")
     return tuple(dict.fromkeys(words))
+
+
+def _label(phrase: Phrase, named: set[str]) -> bool:
+    """Whether a phrase only names an indicator that a rule uses ("CCI: buy ...")."""
+    rest = [lexeme for lexeme in phrase.lexemes if lexeme.kind != "FILLER"]
+    families = {"bollinger": "bb_", "keltner": "kc_", "donchian": "dc_"}
+    return (
+        len(rest) == 1
+        and not phrase.used
+        and rest[0].kind in {"SERIES", "PAIR"}
+        and any(
+            value == rest[0].value
+            or value.startswith(families.get(rest[0].value, "?"))
+            or (rest[0].kind == "PAIR" and value in _EDGES)
+            for value in named
+        )
+    )
 
 
 def _content(phrase: Phrase) -> list[str]:

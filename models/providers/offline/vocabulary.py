@@ -5,7 +5,7 @@ from __future__ import annotations
 NUMBER = r"\d{1,6}(?:\.\d{1,6})?(?!\.?\d)"
 _DAYS = r"(?:day|period|bar|candle|session|trading day|d)s?"
 _UNITS = r"(?:trading days?|days?|periods?|bars?|candles?|sessions?|weeks?|months?|years?|d)"
-_ATR = r"(?:average true ranges?(?: \(atrs?\))?|atrs?(?: \(average true range\))?)"
+ATR = r"(?:average true ranges?(?: \(atrs?\))?|atrs?(?: \(average true range\))?)"
 
 Row = tuple[str, str, str]
 
@@ -15,9 +15,9 @@ NUMBERS: tuple[Row, ...] = (
     ("RISK_REWARD", "", rf"{NUMBER} ?(?::|to) ?{NUMBER}(?= (?:risk|reward|profit|r/r|rr\b|rrr))"),
     ("RISK_REWARD", "", rf"(?:risk|reward|profit)[a-z ]{{0,30}}(?:ratio )?(?:of )?{NUMBER} ?: ?{NUMBER}"),
     ("RATIO", "", rf"{NUMBER} ?: ?{NUMBER}"),
-    ("FRAME", "", r"\d{1,5} ?(?:hours?|hrs?|minutes?|mins?|h|m)(?= |$|[,.;)])|hourly|intraday|weekly"),
+    ("FRAME", "", r"\d{1,5} ?(?:hours?|hrs?|minutes?|mins?|h|m)(?= |$|[,.;:)])|hourly|intraday|weekly"),
     ("RANGE", "", rf"{NUMBER} to {NUMBER}%?"),
-    ("PERIODS", "", rf"\d{{1,5}} ?(?:{_UNITS})? ?(?:and|/|&) ?(?:the |a )?\d{{1,5}} {_UNITS}"),
+    ("PERIODS", "", rf"(?<![<>] )\d{{1,5}} ?(?:{_UNITS})? ?(?:and|/|&) ?(?:the |a )?\d{{1,5}} {_UNITS}"),
     (
         "PERIODS",
         "",
@@ -30,160 +30,15 @@ NUMBERS: tuple[Row, ...] = (
         "ATRX",
         "",
         rf"(?:{NUMBER} ?x? ?(?:times )?(?:the |its |recent |daily "
-        rf"|of ){{0,4}}(?:\d{{1,5}} {_DAYS} )?{_ATR})(?!\w)",
+        rf"|of ){{0,4}}(?:\d{{1,5}} {_DAYS} )?{ATR}(?: ?\({NUMBER}\))?)(?!\w)",
     ),
-    ("TIMES", "", rf"{NUMBER} ?x(?= |$|[,.;)])"),
-    ("YEAR", "", r"1 year|one year|52 weeks?|yearly|all time"),
+    ("TIMES", "", rf"{NUMBER} ?x(?= |$|[,.;:)])"),
+    ("YEAR", "", r"1 year|52 weeks?|yearly"),
     ("PERIOD", "", rf"\d{{1,5}} ?{_UNITS}(?=\W|$)"),
     ("PERCENT", "", rf"{NUMBER} ?(?:%|percent)"),
     ("NUMBER", "", rf"[+-]?{NUMBER}"),
 )
 
-MISSING: tuple[Row, ...] = (
-    (
-        "MISSING",
-        "",
-        r"(?:(?:extreme|surging|surge in|negative|positive|perpetual|swap|futures|high|low|clustered"
-        r"|impending|nearest"
-        r"|concentrated|opposing|hourly|exchange|detected|real time|aggregate|rising|increasing|declining"
-        r"|diverging) ){0,4}"
-        r"(?:fund(?:ing)? rates?|order ?book(?: (?:imbalances?|depth|delta|heatmaps?|heatmap|liquidation"
-        r"|data|analysis)){0,4}"
-        r"|liquidations?(?: (?:clusters?|clustering|heatmaps?|levels?|zones?|cascades?|events?|volume|risk"
-        r"|data|density"
-        r"|candles?|cliffs?|proximity)){0,4}|open interest(?: \w+)?|\boi\b|vix(?: term structure)?|vvix|spx"
-        r"|put/call(?: ratios?)?|options?(?: (?:flow|chain|open interest|volume|data)){0,4}|put option"
-        r"|gamma(?: exposure)?"
-        r"|on chain(?: \w+)?|netflows?|heatmaps?|sentiment|news|headlines?|tweets?|twitter|reddit"
-        r"|social media|earnings"
-        r"|implied volatility|\biv\b|strike price|straddles?|delta options flow|long/short ratios?"
-        r"|taker buy/sell ratio"
-        r"|(?:cumulative )?volume delta|cvd|delta volume|tick volume(?: \w+)?|futures basis(?: spread)?"
-        r"|basis spread"
-        r"|whales?|insider|fundamentals?|p/e|dividends?|term structure|contango|backwardation|leverage data"
-        r"|liquidity (?:pools?|gaps?|zones?|pockets?|clusters?|levels?|absorption)|volume profile"
-        r"|point of control"
-        r"|high volume nodes?|volume nodes?|market depth|bid/ask(?: spread)?|bid ask spread|google trends"
-        r"|macroeconomic"
-        r"|interest rates?|yield curve|correlat\w+|cointegrat\w+|pairs? trading|arbitrage|statistical arbitrage"
-        r"|cross exchange|perpetual swaps?|spot and futures)"
-        r"(?: (?:signals?|shifts?|divergence|extremes?|normalization|flips? polarity)){0,4}",
-    ),
-)
-
-_BB = r"(?:bollinger(?: bands?)?(?: \(bbs?\))?|bbs?)"
-_KC = r"(?:keltner(?: channels?)?(?: bands?)?|kc)"
-_MOVING = r"(?:moving averages?|\bmas?\b)"
-
-SERIES: tuple[Row, ...] = (
-    ("SERIES", "volume_roc", r"volume (?:roc|rate of change)|(?:roc|rate of change) of (?:the )?volume"),
-    ("SERIES", "volume_macd", r"volume weighted macd"),
-    ("SERIES", "vwma", rf"volume weighted (?:{_MOVING}|average price moving average)(?: \(vwma\))?|vwma"),
-    ("PAIR", "vwap", r"vwap (?:bands?|envelopes?|channels?)"),
-    ("SERIES", "vwap", r"(?:volume weighted average price(?: \(vwap\))?|(?:rolling |anchored )?vwap)"),
-    ("SERIES", "macd_histogram", r"macd histograms?(?: bars?)?"),
-    ("SERIES", "macd", r"(?:moving average convergence divergence(?: \(macd\))?|macd)(?: lines?)?"),
-    ("SIGNAL_LINE", "", r"signal lines?|%d"),
-    ("SERIES", "hma", rf"(?:hull {_MOVING}(?: \(hma\))?|hma)"),
-    ("SERIES", "dema", rf"(?:double exponential {_MOVING}|dema)"),
-    ("SERIES", "ema", rf"(?:exponential(?: {_MOVING}| average)?(?: \(emas?\))?|emas?)"),
-    ("SERIES", "wma", rf"(?:(?:linear )?weighted {_MOVING}(?: \(wma\))?|wmas?)"),
-    ("SERIES", "volume_average", rf"(?:volume {_MOVING}|volume sma|average volume|volume average)"),
-    ("SERIES", "sma", rf"(?:simple {_MOVING}(?: \(smas?\))?|smas?|{_MOVING})"),
-    ("SERIES", "stoch_rsi", r"(?:stochastic|stoch) ?rsi|stochastic relative strength index"),
-    ("SERIES", "rsi", r"relative strength index(?:es)?(?: \(rsi\))?|rsi"),
-    ("SERIES", "stochastic", r"(?:fast |slow )?stochastics?(?: oscillators?)?(?: %?k)?|%k"),
-    ("SERIES", "mfi", r"money flow index(?: \(mfi\))?|mfi"),
-    ("SERIES", "williams", r"williams? ?%? ?r\b|%r"),
-    ("SERIES", "cci", r"commodity channel index(?: \(cci\))?|cci"),
-    ("SERIES", "cmo", r"chande momentum(?: oscillators?)?(?: \(cmo\))?|cmo"),
-    ("SERIES", "cmf", r"chaikin money flows?(?: \(cmf\))?(?: indicator)?|cmf"),
-    ("SERIES", "chaikin", r"chaikin oscillators?"),
-    ("SERIES", "chaikin_volatility", r"chaikin volatility(?: indicator)?"),
-    ("SERIES", "force", r"(?:elders? )?force index(?: \(efi\))?|efi"),
-    ("SERIES", "fisher", r"fisher(?: transforms?)?"),
-    ("SERIES", "tsi", r"true strength index(?: \(tsi\))?|tsi"),
-    ("SERIES", "awesome", r"awesome oscillator|\bao\b"),
-    ("SERIES", "trix", r"trix"),
-    ("SERIES", "kst", r"kst(?: momentum oscillator)?|know sure thing"),
-    (
-        "SERIES",
-        "roc",
-        r"(?:price )?rate of change(?: \(roc\))?|roc|(?:price )?returns?(?= (?:is|are|above|below|turns|exceeds|[<>]))"
-        r"|price momentum|momentum(?= (?:is|above|below|crosses"
-        r"|turns))",
-    ),
-    ("SERIES", "obv", r"on balance volume(?: \(obv\))?(?: indicator)?|obv(?: indicator)?"),
-    ("SERIES", "vortex_plus", r"vi ?\+"),
-    ("SERIES", "vortex_minus", r"vi ?-"),
-    ("VORTEX", "", r"vortex(?: indicators?)?(?: \(vi\))?|\bvi\b"),
-    ("SERIES", "di_plus", r"\+ ?di|di ?\+|positive directional indicator"),
-    ("SERIES", "di_minus", r"- ?di|di ?-|negative directional indicator"),
-    ("SERIES", "aroon_up", r"aroon up"),
-    ("SERIES", "aroon_down", r"aroon down"),
-    ("AROON", "", r"aroon(?: indicator| oscillator)?"),
-    ("SERIES", "adx", r"average directional (?:movement )?index(?: \(adx\))?|adx"),
-    ("SERIES", "atr", _ATR),
-    ("SERIES", "choppiness", r"choppiness(?: index)?(?: \(ci\))?|\bci\b"),
-    ("SERIES", "supertrend", r"super ?trend(?: indicator| line)?"),
-    ("SERIES", "sar", r"parabolic (?:sar|stop and reverse)|psar|\bsar\b"),
-    ("SERIES", "kijun", r"kijun(?: sen)?"),
-    ("SERIES", "tenkan", r"tenkan(?: sen)?"),
-    ("PAIR", "cloud", r"ichimoku(?: (?:cloud|kumo))?|kumo|senkou span(?: [ab])?"),
-    ("SERIES", "heikin", r"he?iken? ashi(?: candles?(?:ticks?)?| closes?)?|heikin(?: ashi)? candles?"),
-    ("SERIES", "engulfing", r"(?:bullish |bearish )?engulfing(?: candles?(?:ticks?)?| patterns?)?"),
-    ("SERIES", "percent_b", r"(?:bollinger )?%b|percent b"),
-    ("SERIES", "bb_width", rf"{_BB} ?(?:band)? ?widths?|bandwidth|bbw(?:idth)?|band widths?"),
-    ("SERIES", "kc_width", rf"{_KC} widths?|channel width"),
-    ("SERIES", "bb_width", r"(?:historical )?width"),
-    ("EDGE", "bb_upper", rf"upper {_BB}|{_BB} upper(?: band)?"),
-    ("EDGE", "bb_lower", rf"lower {_BB}|{_BB} lower (?:band|boundary)"),
-    ("EDGE", "bb_middle", rf"(?:middle|mid) {_BB}|{_BB} (?:midpoint|middle(?: band)?|midline|basis)"),
-    ("EDGE", "kc_upper", rf"upper {_KC}|{_KC} upper(?: band| line)?"),
-    ("EDGE", "kc_lower", rf"lower {_KC}|{_KC} lower(?: band| line)?"),
-    ("EDGE", "kc_middle", rf"(?:middle|mid) {_KC}|{_KC} (?:midline|middle(?: line)?)"),
-    ("EDGE", "dc_upper", r"upper donchian(?: channel)?|donchian(?: channel)? (?:upper|high)(?: band)?"),
-    ("EDGE", "dc_lower", r"lower donchian(?: channel)?|donchian(?: channel)? (?:lower|low)(?: band)?"),
-    ("EDGE", "dc_middle", r"donchian(?: channel)? mid(?:dle|line)"),
-    ("PAIR", "keltner", _KC),
-    ("PAIR", "bollinger", _BB),
-    ("PAIR", "donchian", r"donchian(?: channels?)?(?: bands?)?"),
-    ("HIGH_LOW", "both", r"highs?(?: |/| or | and )lows?"),
-    ("ANY_EDGE", "either", r"upper/lower bands?|upper or lower bands?"),
-    ("ANY_EDGE", "upper", r"(?:the )?upper (?:band|channel|line|boundary)|top band"),
-    ("ANY_EDGE", "lower", r"(?:the )?lower (?:band|channel|line|boundary)|bottom band"),
-    (
-        "ANY_EDGE",
-        "middle",
-        r"(?:the )?(?:middle|mid|centre|center) (?:band|line|channel)|bands? midpoint|(?:channel )?midline",
-    ),
-    (
-        "ANY_EDGE",
-        "opposite",
-        r"(?:opposite|opposing|other) (?:bollinger |keltner )?(?:bands?|channels?|edge|boundary"
-        r"|side)(?: bands?| touch)?",
-    ),
-    ("ANY_PAIR", "", r"(?:both |outer )?(?:bands?|channel(?: bands?)?)"),
-    ("SERIES", "volatility", r"(?:historical |realized |realised )volatility|\bhv ?\d*"),
-    (
-        "VOLUME_HIGH",
-        "",
-        r"(?:above average|high|strong|heavy|elevated) (?:relative |trading )?volumes?(?! node)(?: days?"
-        r"| spikes?)?",
-    ),
-    (
-        "VOLUME_LOW",
-        "",
-        r"(?:below average|low|light|reduced) (?:relative |trading )?volumes?|volume dry ups?",
-    ),
-    ("SERIES", "volume", r"(?:normalized |trading |relative |candle |tick )?volumes?"),
-    (
-        "SERIES",
-        "close",
-        r"(?:the )?(?:closing |stock |asset |market )?prices?(?: action)?|(?:the )?close(?= (?:is|above"
-        r"|below|outside|cross|break|touch|fall|rise|drop|reach|move|exceed))",
-    ),
-)
 
 COMPARISONS: tuple[Row, ...] = (
     ("GOLDEN", "both", r"golden cross(?:es)?(?: ?/ ?| or | and )death cross(?:es)?"),
@@ -198,14 +53,25 @@ COMPARISONS: tuple[Row, ...] = (
     ),
     (
         "TURN",
+        "up state",
+        r"(?:is |are |stays? |remains? |being |reads? )(?:still )?(?:positive|bullish|green)"
+        r"|(?<=slope )positive",
+    ),
+    (
+        "TURN",
+        "down state",
+        r"(?:is |are |stays? |remains? |being |reads? )(?:still )?(?:negative|bearish|red)|(?<=slope )negative",
+    ),
+    (
+        "TURN",
         "up",
-        r"(?:flips?|turns?|turning|goes|crosses|is|becomes) (?:from negative )?(?:to |into )?(?:positive"
+        r"(?:flips?|turns?|turning|goes|crosses|becomes) (?:from negative )?(?:to |into )?(?:positive"
         r"|bullish|green)",
     ),
     (
         "TURN",
         "down",
-        r"(?:flips?|turns?|turning|goes|crosses|is|becomes) (?:from positive )?(?:to |into )?(?:negative"
+        r"(?:flips?|turns?|turning|goes|crosses|becomes) (?:from positive )?(?:to |into )?(?:negative"
         r"|bearish|red)",
     ),
     (
@@ -213,13 +79,14 @@ COMPARISONS: tuple[Row, ...] = (
         "up event",
         r"(?:cross(?:es|ed|ing|overs?)?|breaks?|breaking|broke|breakouts?|breach(?:es|ed)?|pierces?|pushes"
         r"|reclaims?)"
-        r"(?: back| out| up){0,4} (?:above|over|through|upwards?)|reclaims",
+        r"(?: back| out| up){0,4} (?:above|over|through|upwards?)|reclaims|crosses (?:up|higher)(?! ?\d)",
     ),
     (
         "COMPARE",
         "down event",
         r"(?:cross(?:es|ed|ing|overs?)?|breaks?|breaking|broke|breakdowns?|breach(?:es|ed)?|pierces?)"
-        r"(?: back| down){0,4} (?:below|under|downwards?|beneath)|break(?:down|s down)",
+        r"(?: back| down){0,4} (?:below|under|downwards?|beneath)|break(?:down|s down)|crosses (?:down"
+        r"|lower)(?! ?\d)",
     ),
     (
         "COMPARE",
@@ -227,7 +94,8 @@ COMPARISONS: tuple[Row, ...] = (
         r"(?:is |are |was |being |remains? |stays? |trades? |trading |closes? |closing |rises? |rising "
         r"|rose |surges? |surging "
         r"|moves? |climbs? |spikes? |spiking |goes |reading |holds? |expands? |recovers? ){0,4}(?:back )?"
-        r"(?:above|over(?! the)|greater than|more than|higher than|>=?|past)(?! \d{1,5} (?:day|bar)s$)",
+        r"(?:above|over(?! the (?:last|past|prev|prior))|greater than|more than|higher than|>=?"
+        r"|past)(?! \d{1,5} (?:day|bar)s$)",
     ),
     (
         "COMPARE",
@@ -255,8 +123,8 @@ COMPARISONS: tuple[Row, ...] = (
     (
         "TOUCH",
         "",
-        r"(?:touch(?:es|ed|ing)?|tags?|nears?|approach(?:es)?|retraces? to|retracements? to|pulls? back to"
-        r"|retest(?:s)?|tests?)(?: of)?(?: the)?",
+        r"(?:touch(?:es|ed|ing)?|tags?|nears?|approach(?:es)?|retraces? to|retracements? to"
+        r"|pullbacks? to|pulls? back to|retest(?:s)?|tests?)(?: of)?(?: the)?",
     ),
     (
         "OUTSIDE",
@@ -286,7 +154,8 @@ COMPARISONS: tuple[Row, ...] = (
     (
         "LEVEL",
         "overbought",
-        r"(?:over bought|overbought)(?: (?:territory|levels?|conditions?|zone|readings?|signals?))?(?!/"
+        r"(?:falls? from |from )?(?:over bought|overbought)(?: (?:territory|levels?|conditions?|zone"
+        r"|readings?|signals?))?(?!/"
         r"| ?or over)",
     ),
     (
@@ -295,7 +164,7 @@ COMPARISONS: tuple[Row, ...] = (
         r"(?:oversold ?(?:/|or|and) ?overbought|overbought ?(?:/|or|and) ?oversold)(?: (?:territory"
         r"|levels?|extremes?|conditions?|zones?|readings?|signals?)){0,4}",
     ),
-    ("LEVEL", "centre", r"(?:the )?(?:zero(?: line)?|mid level|centre ?line|center ?line|midline)"),
+    ("LEVEL", "centre", r"(?:the |its )?(?:zero(?: line)?|mid level|centre ?line|center ?line|midline)"),
     (
         "WORD_EXTREME",
         "low",
@@ -309,8 +178,8 @@ COMPARISONS: tuple[Row, ...] = (
         r"(?:its |the )?(?:highest|widest|maximum|historic(?:al)? highs?)(?: (?:points?|levels?|widths?"
         r"|closes?)){0,4}",
     ),
-    ("EXTREME", "low", r"lows?(?= |$|[,.;)])"),
-    ("EXTREME", "high", r"highs?(?= |$|[,.;)])"),
+    ("EXTREME", "low", r"closing lows?|lows?(?= |$|[,.;:)])"),
+    ("EXTREME", "high", r"closing highs?|highs?(?= |$|[,.;:)])"),
     ("DECILE", "", r"lowest (?:decile|quintile|quartile)"),
     (
         "PERCENTILE_WORD",
@@ -320,7 +189,7 @@ COMPARISONS: tuple[Row, ...] = (
     (
         "AVERAGE",
         "",
-        r"(?:historical |rolling |recent )?(?:average|averages|mean(?! reversion)|norm)(?: width| level"
+        r"(?:historical |rolling |recent )?(?:average|averages|mean(?! rever)|norm)(?: width| level"
         r"| volume)?|baseline",
     ),
     ("MEDIAN", "", r"(?:historical |rolling )?median(?: width| volatility)?"),
@@ -343,6 +212,25 @@ COMPARISONS: tuple[Row, ...] = (
 )
 
 STATES: tuple[Row, ...] = (
+    ("OTHERWISE", "", r"otherwise"),
+    ("TREND", "up event", r"(?:turns?|turning|hooks?|curls?|ticks?) (?:back )?(?:up|higher|upwards?)"),
+    (
+        "TREND",
+        "down event",
+        r"(?:turns?|turning|hooks?|curls?|rolls?|ticks?) (?:back )?(?:down|over|lower|downwards?)",
+    ),
+    (
+        "TREND",
+        "up",
+        r"(?:slop(?:es?|ing)|pointing|points|heading|trending) (?:is |are )?(?:up|upwards?|higher)"
+        r"|upward sloping",
+    ),
+    (
+        "TREND",
+        "down",
+        r"(?:slop(?:es?|ing)|pointing|points|heading|trending) (?:is |are )?(?:down|downwards?|lower)"
+        r"|downward sloping",
+    ),
     (
         "SQUEEZE",
         "",
@@ -368,7 +256,7 @@ STATES: tuple[Row, ...] = (
         "TREND",
         "up",
         r"(?:rising|rises?|increas(?:es|ing|e)|upturns?|trending up|trends? upwards?|upward|accumulation"
-        r"|accumulating|upslope|turning up|growing)",
+        r"|accumulating|upslope|growing)",
     ),
     (
         "TREND",
@@ -431,8 +319,11 @@ RISK: tuple[Row, ...] = (
     (
         "HOLD",
         "",
-        r"(?:after|within|hold(?:ing|s)?(?: (?:for|period of))?|for|time (?:stop|exit|limit)(?: (?:of"
-        r"|after))?|timeout(?: after)?|maximum (?:of )?)(?= (?:at most |up to "
+        r"(?:after|within|hold(?:ing|s)?(?: (?:it|position|the position))?(?: (?:for|period of|period"
+        r"|time))?(?: (?:of|at most|up to|max))?"
+        r"|for|time (?:stop|exit|limit)(?: (?:of"
+        r"|after|at))?|timeout(?: after)?|max(?:imum)?(?: (?:of|hold(?:ing)?(?: (?:time"
+        r"|period))?(?: of)?))?)(?= (?:at most |up to |about "
         r"|a maximum of )?\d{1,5} (?:trading )?(?:bars?|days?|periods?|candles?|sessions?|weeks?|months?))",
     ),
     (
@@ -460,10 +351,31 @@ STRUCTURE: tuple[Row, ...] = (
     ),
     (
         "UNLESS",
-        "",
-        r"(?:do not|don'?t|does not|never|not|without|no longer)"
-        r"(?: (?:buy|sell|enter|trade|go|short|long|open))?(?: (?:long|short))?"
-        r"|filtering(?: out)?|avoid(?:s|ing)?|except(?: when)?|unless|not when|re ?entr?(?:y|ies|ers?"
+        "negated",
+        r"(?:do not|don'?t|does not|never|no|not)(?: (?:take|any|new|make|place|open))?"
+        r" (?:buys?|buying|sell|enter|entry|entries|trades?|trading|go|shorts?|longs?|open|positions?|signals?)"
+        r"(?: (?:long|short|trades|positions|signals))?(?= (?:when|if|while|during|below|above|under|over"
+        r"|unless|in))"
+        r"(?: (?:when|if|while))?"
+        r"|(?:avoid|skip|ignore|exclude|stand aside|stay out|sit out)(?:s|ing)?(?: (?:it|all|any|the|new"
+        r"|trades?|trading|entries|signals?"
+        r"|setups?|longs?|shorts?|buys?|buying|the (?:trade|signal|entry)|this|them)){0,2} (?:when|if|while"
+        r"|whenever)"
+        r"|(?:no (?:new )?(?:trades?|entries|positions?)|do(?:n'?t| not) (?:trade|enter|buy)|stay out"
+        r"|stand aside"
+        r"|skip(?: it| the trade)?|avoid)(?= ?(?:[,;.]|$))"
+        r"|avoid(?:ing)? (?:(?:going )?(?:longs?|shorts?)(?: trades| positions| entries)?|trades|buying"
+        r"|shorting)"
+        r"(?= (?:below|above|under|over|in|when|if|while))(?: (?:when|if|while))?"
+        r"|unless|except(?: (?:when|if|while))|(?:but )?(?:not|never) (?:when|if|while)|only (?:when"
+        r"|if) (?:it is )?not",
+    ),
+    (
+        "UNLESS",
+        "unread",
+        r"(?:do not|don'?t|does not|doesn'?t|isn'?t|never|not|without|no longer|cannot|neither|nor|no)"
+        r"|filtering(?: out)?|avoid(?:s|ing)?|skip(?:s|ping)?|ignor(?:e|ing)|exclud(?:e|ing)|except"
+        r"|re ?entr?(?:y|ies|ers?"
         r"|ering) (?:on|when|if|after|long|short)"
         r"|scal(?:e|es|ing) (?:in|out)|pyramid(?:s|ing)?",
     ),
@@ -478,29 +390,32 @@ STRUCTURE: tuple[Row, ...] = (
         "EXIT",
         "",
         r"(?:exit(?:s|ed|ing)?(?! high| low)|clos(?:e|es|ing) (?:out )?(?:the |all |any )?(?:positions?"
-        r"|trades?|longs?|shorts?|out)|cover(?:s|ing)?(?= (?:when|on|at|the|short))|liquidate (?:when|at)"
+        r"|trades?|longs?|shorts?|out)|cover(?:s|ed|ing)?(?: (?:the |all |my )?shorts?)?|liquidate (?:when|at)"
         r"|get out)"
         r"(?: (?:positions?|trades?|longs?|the position)){0,4}",
     ),
     (
         "DIRECTION",
         "both",
-        r"(?:long(?: |/| or | and )(?:and )?short(?: positions?| trades?| entries)?|short(?:/| or )long"
+        r"(?:longs?(?: |/| ?or | ?and | ?& ?)(?:and )?shorts?(?: positions?| trades?| entries)?|short(?:/"
+        r"| or )long"
         r"|both (?:directions|ways|sides)|symmetrical(?:ly)?|(?:and )?vice versa|opposite for shorts?"
-        r"|mirrored|reverse for shorts?|either direction)",
+        r"|mirror(?:ed)?(?: (?:rules|logic))?|reverse for shorts?|either direction)",
     ),
     (
         "DIRECTION",
         "long",
-        r"(?:go )?(?:longs?(?: positions?| trades?| entries| only)?|buy(?:s|ing)?(?: signals?)?)",
+        r"(?:go(?:es|ing)? |be |stay )?(?:longs?(?: positions?| trades?| entries| only)?|buy(?:s"
+        r"|ing)?(?: signals?)?)",
     ),
     (
         "DIRECTION",
         "short",
-        r"(?:go )?(?:shorts?(?: positions?| trades?| entries| only)?|shorting|sell short)",
+        r"(?:go(?:es|ing)? |be |stay )?(?:shorts?(?: positions?| trades?| entries| only)?|shorting"
+        r"|sell(?:ing)? short)",
     ),
     ("SELL", "", r"sell(?:s|ing)?(?: signals?)?"),
-    ("COMMA", "", r"[,;]|\. ?(?= |$)|[.!?:]"),
+    ("COMMA", "", r"[,;|]|\. ?(?= |$)|[.!?:]"),
     ("OPEN", "", r"\("),
     ("CLOSE", "", r"\)"),
     ("OR", "", r"or"),
@@ -509,41 +424,8 @@ STRUCTURE: tuple[Row, ...] = (
     (
         "JOIN",
         "",
-        r"(?:and|while|when(?:ever)?|with|if|during|amid|coinciding|coincides?|alongside|accompanied"
+        r"(?:and|&|while|when(?:ever)?|with|if|during|amid|coinciding|coincides?|alongside|accompanied"
         r"|combined|combining|paired|coupled|concurrent(?:ly)?|simultaneous(?:ly)?"
         r"|where|then|plus|after|followed|but|once|as|provided|upon|paired)(?: (?:by|with|a)){0,4}",
     ),
 )
-
-FILLER = frozenset(
-    """
-    a about above accompanied accumulating action actions activity adjusted advanced again against all also
-    an and another any appear appears approach are area areas around as asset assets at available back bar
-    bars based basic be bearish been begin begins being below between bitcoin both breakout btc build
-    bullish buy by called can candle candles candlestick candlesticks capture captures certain classic
-    coinciding combination combine combines combining come compared condition conditions confirm
-    confirmation confirmed confirming confirms confluence consider contrarian could counter create crypto
-    current currently daily day days define defined defines detect detected develop different direction
-    directions do does down driven dynamic dynamically e.g each early eg either else emerging end ending
-    ends enter entries entry etc every exceeding execute executed executes exhibits extreme extremes filter
-    find first fixed focused follow following follows for forex frequency from futures generate get gets
-    given go goes had happen happens has have he her here high higher highs him his historical hit hits
-    hitting i i.e idea ideas identified identifies identify identifying ie if implement in indicator
-    indicators initial initiates instrument into involving is it its itself just key last level levels like
-    line lines long look looking low lower lows make makes market markets may me mean measured method might
-    model momentum more most move moves moving much multiple must my named near nearest new next no
-    normalized note occur occurs of off on one ones only onto opportunities opportunity or oriented
-    oscillator our out over overall own pair particular pattern-based per percentage period periods phase
-    phases place placed places play please point points position positions possible potential predefined
-    previous prior quality range reach reached reaches reaching reading readings recent relative reversion
-    rule rules same search second security see seen sees sell set sets setup setups several sharp sharply
-    she short should show showing shown shows signal signals significant significantly simple simultaneous
-    so specific stage start starting starts status stock stocks strategic strategies strategy strategy's
-    strength strong such sudden surrounding system take takes taking technique term territory test than
-    that the their them themselves then there these they this those threshold thresholds through time times
-    to together trade trader trades trading trend trending trends trigger triggered triggering triggers
-    under underlying up upon upper us use used uses using value values various very via volatility was way
-    ways we weighted were what when which while who whose will with within would write you your zone zones
-    """.split()  # noqa: SIM905 a list of hundreds of quoted words would be read by nobody
-)
-"""Words that carry rule: they are neither used nor reported as ignored."""

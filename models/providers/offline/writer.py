@@ -51,7 +51,8 @@ class OfflineWriter(BaseModel):
         if prompt.stage == "write":
             return _write(_input(prompt, "idea"))
         if prompt.stage == "repair":
-            return repair(_input(prompt, "code"), _input(prompt, "failure"))
+            own = _module(prompt.inputs.get("idea", ""))
+            return repair(_input(prompt, "code"), _input(prompt, "failure"), own)
         if prompt.stage == "optimize":
             return optimize(
                 _input(prompt, "code"), prompt.inputs.get("stats", ""), prompt.inputs.get("history", "")
@@ -68,6 +69,11 @@ def _write(idea: str) -> str:
     if plan.coverage is Coverage.NONE:
         raise Refused(f"the offline writer does not understand this idea: {plan.why_not}", hint=ADVICE)
     return f"```python\n{compose(plan, idea)}```\n"
+
+
+def _module(idea: str) -> str | None:
+    plan = understand(idea)
+    return compose(plan, idea) if plan.coverage is not Coverage.NONE else None
 
 
 def _input(prompt: Prompt, name: str) -> str:

@@ -6,6 +6,8 @@ import ast
 import re
 from types import MappingProxyType
 
+import pytest
+
 from models.base import Prompt
 from models.providers.offline import OfflineWriter
 
@@ -66,11 +68,33 @@ def test_repeated_repairs_end_at_bounds_with_the_code_unchanged() -> None:
     assert numbers(code)["volume_factor"] >= 0.5
 
 
-def test_other_failures_get_the_same_code_and_a_plain_admission() -> None:
+def test_its_own_code_that_failed_comes_back_with_a_plain_admission() -> None:
     code = written(IDEA)
     sentence, after = ask("repair", idea=IDEA, note="", code=code, failure="order: stop on the wrong side")
     assert after.strip() == code.strip()
-    assert "no repair for order" in sentence
+    assert "its own code failed" in sentence
+    assert "(order)" in sentence
+
+
+FOREIGN = (
+    "class (",
+    "from backtesting import Strategy\n\nclass A(Strategy):\n    def init(self): pass\n    def next(self): 1 / 0\n",
+)
+
+
+@pytest.mark.parametrize("code", FOREIGN)
+@pytest.mark.parametrize("failure", ["syntax: invalid syntax", "no_trades", "exception: division by zero"])
+def test_code_of_others_that_failed_is_written_anew_from_the_idea(code: str, failure: str) -> None:
+    sentence, after = ask("repair", idea=IDEA, note="", code=code, failure=failure)
+    assert after == written(IDEA)
+    assert sentence.startswith("Written anew")
+
+
+@pytest.mark.parametrize("code", FOREIGN)
+def test_without_an_idea_that_it_reads_the_code_comes_back_unchanged(code: str) -> None:
+    sentence, after = ask("repair", idea="buy on good news", note="", code=code, failure="exception: no")
+    assert after.strip() == code.strip()
+    assert "no repair" in sentence
 
 
 def test_optimizing_walks_through_different_single_changes_and_ends() -> None:

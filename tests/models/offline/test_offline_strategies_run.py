@@ -41,6 +41,11 @@ VARIED = [
     "Long when the HMA(20) crosses above the WMA(50), take profit 4% and stop 2%",
     "Long when CMO is above 50 and choppiness index is below 38.2, exit when CMO is below 0",
     "Long when Heikin Ashi turns green while price is above the 50 EMA, exit when Heikin Ashi turns red",
+    "Buy after 3 consecutive lower closes above the 200-day SMA, sell after 2 green candles in a row",
+    "Buy when TEMA(10) crosses above SMA(30), otherwise flat; no trades when ADX(14) > 60",
+    "Long when the z-score (20) is below -2, exit at z = 0",
+    "Buy if the close rises 2 ATR above the 20-day EMA, exit when RSI(14) is below 50 and the close is below the EMA",
+    "Long when the highest close of 20 days is made and SMA(50) is rising, exit at the lowest close of 10 days",
     "Long when the awesome oscillator crosses above zero, exit when TRIX crosses below zero",
 ]
 
@@ -118,6 +123,7 @@ def test_the_indicator_source_is_valid_and_every_function_is_causal_on_its_own()
     columns = {name: bars[name.title()].to_numpy(dtype=float) for name in ("high", "low", "close", "volume")}
     columns |= {"opened": bars["Open"].to_numpy(dtype=float), "line": columns["close"]}
     numbers = {"period": 10, "fast": 5, "slow": 12, "signal": 4, "span": 20, "deviations": 2.0, "factor": 1.5}
+    numbers |= {"smoothing": 3}
     numbers |= {"step": 0.02, "limit": 0.2}
     checked = 0
     for name, function in vars(indicators).items():

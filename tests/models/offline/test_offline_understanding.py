@@ -7,6 +7,7 @@ import pytest
 from models.providers.offline.describe import entries_in_words, exits_in_words, risk_in_words
 from models.providers.offline.rules import Coverage
 from models.providers.offline.text import MAX_CHARACTERS
+from models.providers.offline.titles import class_name, title
 from models.providers.offline.understand import understand
 
 WHOLLY = [
@@ -95,7 +96,7 @@ WHOLLY = [
     ),
     (
         "Buy when 10-day ROC is positive, sell when it turns negative",
-        ["Long when rate of change (10) crosses above 0"],
+        ["Long when rate of change (10) above 0"],
         ["Long ends when rate of change (10) crosses below 0"],
         [],
     ),
@@ -188,6 +189,84 @@ def test_defaults_that_the_text_left_open_are_listed_as_assumed() -> None:
     assert any("2 x ATR(14)" in line for line in plan.assumed)
 
 
+@pytest.mark.parametrize(
+    ("idea", "assumed"),
+    [
+        ("Short when RSI > 80 and cover when RSI < 50", "RSI: period 14"),
+        ("Buy when MACD crosses above zero, sell when it crosses below zero", "MACD line: fast 12, slow 26"),
+        (
+            "Buy when price touches the lower Bollinger Band, 5% target",
+            "lower Bollinger Band: period 20, deviations 2",
+        ),
+        ("Buy when CCI > 100 and ADX > 25, stop 2 ATR", "ADX: period 14"),
+        ("Buy when CCI(20) > 100, stop 2 ATR", "the ATR of stops and targets is taken over 14 bars"),
+        ("Buy when 12-month ROC is positive, hold for a month", "12 months count as 252 bars"),
+        (
+            "RSI(14) < 30 long, > 70 short, exit when RSI(14) > 60",
+            "an exit that the text states once is mirrored",
+        ),
+    ],
+)
+def test_every_number_that_the_text_does_not_give_is_listed_as_assumed(idea: str, assumed: str) -> None:
+    assert any(assumed in line for line in understand(idea).assumed)
+
+
+def test_numbers_that_the_text_gives_are_not_listed_as_assumed() -> None:
+    plan = understand("Buy when RSI(14) crosses above 30, exit when RSI(14) is above 70, 2% stop")
+    assert plan.assumed == ()
+
+
+@pytest.mark.parametrize(
+    "word",
+    """weekly monday overnight pyramiding hedge spread half gap coppock hurst fibonacci kama session
+    downtrend earlier pullback nearly sharply first 61.8 unlikely december premarket""".split(),  # noqa: SIM905
+)
+def test_a_word_that_no_rule_uses_is_never_passed_over(word: str) -> None:
+    plan = understand(f"Buy when RSI(14) crosses above 30 {word}, exit when RSI(14) is above 70")
+    assert plan.coverage is not Coverage.WHOLLY
+    assert any(word in words for words in plan.ignored)
+
+
+def test_a_number_that_a_rule_drops_is_listed() -> None:
+    plan = understand("Short on a close under the lower Keltner Channel (EMA 20, 2x ATR 10), 3% stop")
+    assert plan.ignored == ("the number 10",)
+
+
+def test_an_exit_that_is_not_read_is_listed_and_not_replaced_in_silence() -> None:
+    plan = understand("Buy when RSI(14) < 30, exit on Friday")
+    assert plan.ignored == ("friday", "the exit")
+
+
+@pytest.mark.parametrize("ending", ["without exception", "never", "but no more", "not today", "unless"])
+def test_a_negation_that_is_not_understood_is_never_read_as_its_opposite(ending: str) -> None:
+    plan = understand(
+        f"Buy when price crosses above the 50-day SMA, {ending} RSI(14) < 30 and ADX(14) > 20 both rise"
+    )
+    assert plan.coverage is not Coverage.WHOLLY
+
+
+@pytest.mark.parametrize(
+    ("idea", "name"),
+    [
+        (
+            "Buy when RSI(2) < 10 and price is above the 200-day SMA",
+            "RSI(2) reversion + SMA 200 filter, long",
+        ),
+        ("50/200 SMA crossover, long only", "SMA 50/200 cross, long"),
+        (
+            "Buy when MACD crosses above its signal line and price is above the 100 EMA",
+            "MACD cross + EMA 100 filter, long",
+        ),
+        ("Donchian 20 breakout, both directions", "Donchian 20 breakout, long and short"),
+        ("Buy after 3 consecutive down days", "Lower closes (3), long"),
+    ],
+)
+def test_a_strategy_is_named_by_its_trigger_its_filters_and_its_sides(idea: str, name: str) -> None:
+    plan = understand(idea)
+    assert title(plan) == name
+    assert class_name(plan).isidentifier()
+
+
 def test_or_between_conditions_means_that_either_will_do() -> None:
     plan = understand("Buy when RSI < 30 or price touches the lower Bollinger Band; exit RSI > 60")
     assert entries_in_words(plan) == ["Long when RSI (14) below 30 or low below lower Bollinger Band (20, 2)"]
@@ -198,10 +277,16 @@ def test_a_direction_behind_its_condition_belongs_to_that_condition() -> None:
     assert entries_in_words(plan) == ["Long when RSI (14) below 30", "Short when RSI (14) above 70"]
 
 
-def test_a_negated_condition_is_listed_and_never_turned_into_its_opposite() -> None:
+def test_an_exception_of_one_condition_is_negated() -> None:
     plan = understand("Do not buy when RSI is above 70; buy when MACD crosses above zero")
+    assert entries_in_words(plan) == ["Long when RSI (14) below 70 and MACD line (12, 26) crosses above 0"]
+    assert plan.coverage is Coverage.WHOLLY
+
+
+def test_an_exception_of_two_conditions_at_once_is_listed_and_not_read() -> None:
+    plan = understand("Buy when MACD crosses above zero unless RSI is above 70 and ADX is below 20")
     assert entries_in_words(plan) == ["Long when MACD line (12, 26) crosses above 0"]
-    assert plan.ignored == ("rsi is above 70",)
+    assert plan.ignored == ("rsi is above 70", "adx is below 20")
 
 
 def test_a_timeframe_is_not_taken_for_a_period() -> None:
