@@ -21,7 +21,7 @@ from rbi.terminal import abandon_stdout, ending_signals, prepare_streams, printa
 Command = Callable[[argparse.Namespace], int]
 
 _EPILOG = """exit codes: 0 every idea reached an outcome; 1 an error that is explained; 2 wrong usage;
-3 stopped early, resumable; 130 interrupted, resumable.
+3 ideas are left to try again, resumable; 130 interrupted, resumable.
 
 first steps:  rbi init   then   rbi run"""
 

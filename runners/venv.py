@@ -10,6 +10,7 @@ import shutil
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -185,29 +186,44 @@ def _install(folder: Path, environ: Mapping[str, str], progress: Progress, *, re
 
 
 def _uv(command: list[str], environ: Mapping[str, str], progress: Progress) -> None:
-    try:
-        done = subprocess.run(
-            command,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_INSTALL_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
+    """Run uv and pass on what it says as it says it. Raises `RunnerError` if it fails or takes too long."""
+    lines: list[str] = []
+    with subprocess.Popen(
+        command,
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as process:
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            process.kill()
+
+        timer = threading.Timer(_INSTALL_S, give_up)
+        timer.start()
+        try:
+            for line in process.stderr or ():
+                lines.append(neutralise(line).rstrip())
+                if not line.startswith(" "):
+                    progress(lines[-1])
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            timer.cancel()
+    if late.is_set():
         raise RunnerError(
             f"uv did not finish within {_INSTALL_S // 60} minutes",
             hint="look at the network, then run it again",
-        ) from error
-    lines = neutralise(done.stderr.decode("utf-8", "replace")).strip().splitlines()
-    if done.returncode:
-        raise RunnerError(
-            "uv could not make the strategy environment:\n" + "\n".join(lines[-8:]),
-            hint=_hint_for(lines),
         )
-    for line in lines:
-        if not line.startswith(" "):
-            progress(line)
+    if process.returncode:
+        raise RunnerError(
+            "uv could not make the strategy environment:\n" + "\n".join(lines[-8:]), hint=_hint_for(lines)
+        )
 
 
 def _hint_for(lines: list[str]) -> str:
