@@ -42,6 +42,10 @@ def settle_exits(reading: Reading, long: tuple[Condition, ...], short: tuple[Con
     extra = (turned,) if turned is not None else ()
     long_exits = [*(_exit_side(item, for_long=True, both=both) for item in rules), *extra] if long else []
     short_exits = [*(_exit_side(item, for_long=False, both=both) for item in rules), *extra] if short else []
+    if set(long_exits) & set(long) or set(short_exits) & set(short):
+        leaving.assumed.append("an exit that repeats an entry condition is left out")
+        long_exits = [item for item in long_exits if item not in long]
+        short_exits = [item for item in short_exits if item not in short]
     if leaving.otherwise:
         long_exits += _failing(long)
         short_exits += _failing(short)

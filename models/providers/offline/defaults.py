@@ -48,7 +48,8 @@ def assumed_numbers(plan: Plan, words: str) -> Iterator[str]:
     if _DAY.search(words):
         yield "a day counts as one bar, whatever the bars are"
     for count, unit in dict.fromkeys(_UNIT.findall(words)):
-        yield f"{count} {unit}{'s' if count != '1' else ''} count as {int(count) * _BARS[unit]} bars"
+        span = _BARS["year"] if (count, unit) == ("52", "week") else int(count) * _BARS[unit]
+        yield f"{count} {unit}{'s' if count != '1' else ''} count as {span} bars"
 
 
 def unused_numbers(plan: Plan, words: str, ignored: Iterable[str]) -> tuple[str, ...]:

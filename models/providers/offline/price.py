@@ -42,6 +42,7 @@ def read_price(phrase: Phrase, scope: Scope) -> Rule | None:
         _edge,
         _extreme,
         _channel,
+        _same_pair,
         _line,
         _same_line,
     ):
@@ -59,6 +60,19 @@ def _past_bars(phrase: Phrase, _: Scope) -> Rule | None:
     phrase.used |= {place, place - 1}
     upper = series("dc_upper", *phrase.lexemes[place - 1].numbers)
     return rule(Compare(series("close"), Op.CROSSES_ABOVE, upper), Stance.BOTH, "price")
+
+
+def _same_pair(phrase: Phrase, scope: Scope) -> Rule | None:
+    """``SMA 20 crosses back below``, nothing behind it: the line that it crossed before."""
+    content = [place for place, lexeme in enumerate(phrase.lexemes) if lexeme.kind != "FILLER"]
+    if scope.pair is None or [phrase.lexemes[place].kind for place in content] != ["SERIES", "COMPARE"]:
+        return None
+    line, verb = (phrase.lexemes[place] for place in content)
+    way = verb.value.split()[0]
+    if series(line.value, *line.numbers[:1]) != scope.pair[0] or way not in {"up", "down"}:
+        return None
+    phrase.used |= set(content)
+    return literal_rule(scope.pair[0], way, "event" in verb.value, scope.pair[1], "cross")
 
 
 def _same_line(phrase: Phrase, scope: Scope) -> Rule | None:

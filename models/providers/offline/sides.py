@@ -64,6 +64,12 @@ def _same(item: Rule, other: Rule) -> bool:
     return one.left == two.left and one.right == two.right and (one.op in falls) == (two.op in falls)
 
 
+def share_squeeze(rules: list[tuple[Rule, str]]) -> list[tuple[Rule, str]]:
+    """A squeeze that the text names once comes before a breakout either way, whichever side it stands beside."""
+    ways = [way for item, way in rules if item.family == "squeeze"]
+    return [(item, "" if item.family == "squeeze" and len(ways) == 1 else way) for item, way in rules]
+
+
 def lacks_event(rules: list[tuple[Rule, str]], directions: set[str]) -> bool:
     """Whether nothing in the rules happens on a bar, and the text does not say long or short of a bare state."""
     directional = [item for item, _ in rules if item.stance is not Stance.NEUTRAL]
@@ -195,7 +201,7 @@ def _conjoin(
 
 
 def contradicts(conditions: tuple[Condition, ...]) -> bool:
-    """Whether one series would have to be below a level and above a higher one on the same bar."""
+    """Whether one series would have to be above and below the same line, or below a level and above a higher one."""
     floors: dict[Series, float] = {}
     ceilings: dict[Series, float] = {}
     for item in conditions:
@@ -204,17 +210,21 @@ def contradicts(conditions: tuple[Condition, ...]) -> bool:
                 floors[item.left] = max(item.right.number, floors.get(item.left, item.right.number))
             elif item.op in {Op.BELOW, Op.CROSSES_BELOW}:
                 ceilings[item.left] = min(item.right.number, ceilings.get(item.left, item.right.number))
-    return any(line in ceilings and ceilings[line] <= floor for line, floor in floors.items())
+    if any(line in ceilings and ceilings[line] <= floor for line, floor in floors.items()):
+        return True
+    ways = {
+        (item.left, item.right, item.op in {Op.ABOVE, Op.CROSSES_ABOVE})
+        for item in conditions
+        if isinstance(item, Compare) and isinstance(item.right, Series)
+        if item.factor is None and item.op is not Op.CROSSES
+    }
+    return any((left, right, not above) in ways for left, right, above in ways)
 
 
 def reverts(long: tuple[Condition, ...], short: tuple[Condition, ...]) -> bool:
     """Whether the entry bets on a return: long at a lower edge, or short at an upper one."""
-    for conditions, op, suffix in ((long, Op.BELOW, "_lower"), (short, Op.ABOVE, "_upper")):
-        for item in conditions:
-            if (
-                isinstance(item, Compare)
-                and isinstance(item.right, Series)
-                and item.right.kind.endswith(suffix)
-            ):
-                return item.op in {op, Op.CROSSES_BELOW if op is Op.BELOW else Op.CROSSES_ABOVE}
-    return False
+    return any(
+        isinstance(item, Compare) and isinstance(item.right, Series) and item.right.kind.endswith(suffix)
+        for conditions, suffix in ((long, "_lower"), (short, "_upper"))
+        for item in conditions
+    )

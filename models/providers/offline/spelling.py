@@ -20,6 +20,7 @@ def respell(words: str) -> str:
         words = pattern.sub(replacement, words)
     if re.search(rf"\b{BANDS}\b", words):
         words = _MIDDLE.sub("middle band", words)
+        words = _BARE_EDGE.sub(r"\1 band", words)
     flipping = _FLIPPING.search(words)
     if flipping is not None:
         words = _flips(words, flipping[0])
@@ -62,7 +63,12 @@ def _flips(words: str, line: str) -> str:
 
 _MIDDLE = re.compile(
     r"\b(?:the |its )?(?:channel |band |middle |mid )?(?:midline|middle line|midpoint|channel middle|center ?line|centre ?line)\b"
-    r"|\b(?:(?<=at )|(?<=to )|(?<=target ))(?:the )?(?:mean|middle|basis)(?= ?(?:[,;.]|$|or\b))"
+    r"|\b(?:(?<=at )|(?<=to )|(?<=target )|(?<=exit ))(?:the )?(?:mean|middle|basis)(?= ?(?:[,;.]|$|or\b))"
+)
+
+
+_BARE_EDGE = re.compile(
+    r"\b((?:above|below|over|under|beyond|outside|at|touches|hits) (?:the )?(?:upper|lower))(?: channel)?(?= ?(?:[,;:.]|$|and\b|or\b))"
 )
 
 

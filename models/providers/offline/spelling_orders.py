@@ -3,9 +3,48 @@
 
 from __future__ import annotations
 
-from models.providers.offline.spelling_parts import N, Replacement
+import re
+
+from models.providers.offline.spelling_parts import AVERAGE, N, Replacement
+
+
+def _along(match: re.Match[str]) -> str:
+    """``in the direction of the 200 EMA``: for a short trade the price is below it."""
+    words = match.string
+    if "long" in words and "short" in words and "long only" not in words:
+        return "aligned"  # each side would need its own words: listed as ignored rather than read for one
+    sided = re.search(r"\b(?:long|short|buy|sell)", words)
+    return f"{'' if sided else ', both directions'}, price {'below' if 'short' in words and 'long' not in words else 'above'} {match[1]}"
+
+
+_LINE = rf"(?:{N} (?:day |bar |period )?{AVERAGE}|{AVERAGE} ?\({N}\)|{AVERAGE} {N})"
 
 ORDERS: tuple[tuple[str, Replacement], ...] = (
+    (rf"\batr ?(\({N}\))? ?(?:x|\*|times) ?({N})\b", r"\2x atr\1"),
+    (rf"\batr (trailing stop|stop(?: loss)?)(?: of)? ({N})x?(?= ?(?:[,;.]|$))", r"\1 \2 atr"),
+    (rf"\btrailing ({N} ?%|{N}x? ?atr) stop(?: loss)?\b", r"trailing stop \1"),
+    (rf"\b(?:percent|%) (trailing stop|stop(?: loss)?)(?: of)? ({N})(?= ?(?:[,;.]|$))", r"\1 \2%"),
+    (rf"\b(stop(?: loss)?|trailing stop|trail)( at| of)? ({N}) ?n\b", r"\1\2 \3 atr"),
+    (r"\btrail(?:ing)?(?: it| stop)? (?:with|using|along|on) (?:the |an? )?", "trailing stop "),
+    (r"\bmacd cross(?= ?(?:[,;.:]|$|with\b|in (?:the )?direction\b))", "macd crossover"),
+    (rf"\b(?:only )?in (?:the )?direction of (?:the )?({_LINE})(?: only)?", _along),
+    (
+        rf"\b(above|below|over|under) ((?:the |its )?{_LINE}) by (?:more than |at least )?({N} ?%)",
+        r"\3 \1 \2",
+    ),
+    (
+        rf"\b(?:drops|falls|dips|goes|moves|crosses|is) (?:below|under) (-?{N})(?:,? and)?,? (?:then )?"
+        r"(?:recovers|rises|moves|crosses|climbs|gets|comes|goes)(?: back)? (?:above|over) (?:it|\1)\b",
+        r"crosses above \1",
+    ),
+    (
+        rf"\b(?:rises|climbs|goes|moves|crosses|is) (?:above|over) (-?{N})(?:,? and)?,? (?:then )?"
+        r"(?:drops|falls|moves|crosses|dips|gets|comes|goes)(?: back)? (?:below|under) (?:it|\1)\b",
+        r"crosses below \1",
+    ),
+    (rf"\b(?:falls|drops|moves|goes) from above (-?{N}) to below (?:it|\1)\b", r"crosses below \1"),
+    (rf"\b(?:rises|climbs|moves|goes) from below (-?{N}) to above (?:it|\1)\b", r"crosses above \1"),
+    (rf"\b(highest high|lowest low) of ({N})(?= ?(?:[,;.]|$))", r"\1 of \2 bars"),
     (r"(?<=[\w%])\(", " ("),
     (r"\b(?:sits|sitting|lies|rests|hovers|holds) (?=(?:above|below|over|under|beneath) )", "is "),
     (
@@ -89,7 +128,7 @@ ORDERS: tuple[tuple[str, Replacement], ...] = (
         r"|\b(?:exit|close|sell),? (?:when|if|as soon as) (?:the |any )?(?:entry )?conditions? (?:no longer hold|fail|stop)s?\b",
         "exit otherwise",
     ),
-    (r"\b(?:go |be |get |stay |turn )?flat(?= (?:when|if|below|above|under|over|on|once)\b)", "exit"),
+    (r"\b(?:go |be |get |stay |turn )?flat(?= (?:at|when|if|below|above|under|over|on|once)\b)", "exit"),
     (r"\b(?:go|be|move|get) (?:to|in|into) cash\b", "exit"),
     (
         r"\b(?:no|never|not?|without|don'?t|do not|avoid)(?: (?:go|any|take|enter|open|going))? short(?:s|ing)?"

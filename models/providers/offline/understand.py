@@ -8,6 +8,7 @@ from dataclasses import replace
 from models.providers.offline.closing import settle_exits
 from models.providers.offline.defaults import assumed_numbers, unused_numbers
 from models.providers.offline.describe import all_series, plan_conditions
+from models.providers.offline.fading import named_only, turned_round
 from models.providers.offline.lexemes import Lexeme, lex
 from models.providers.offline.phrases import Phrase, split
 from models.providers.offline.reading import Reading, read_entries, read_exits
@@ -24,6 +25,7 @@ from models.providers.offline.sides import (
     lacks_event,
     reverts,
     settle,
+    share_squeeze,
     unnamed_breakout,
 )
 from models.providers.offline.text import MAX_CHARACTERS, normalise
@@ -45,10 +47,16 @@ def understand(idea: str) -> Plan:
     directions = {phrase.direction for phrase in phrases if phrase.direction and not phrase.negated}
     directions |= {"both" for lexeme in lexemes if lexeme.kind == "DIRECTION" and lexeme.value == "both"}
     rules = settle(reading.entries)
+    rules = share_squeeze(named_only(rules))
+    fading = any(_fades(lexeme) for p in phrases if not p.leaving for lexeme in p.lexemes)
     breakout = any(lexeme.kind == "BREAKOUT" for p in phrases if not p.leaving for lexeme in p.lexemes)
     half_read = _half_read(phrases)
     if breakout and rules and not entry_missing and not half_read and lacks_event(rules, directions):
         rules.append((unnamed_breakout(scope, rules), ""))
+    if fading:
+        rules = turned_round(rules)
+        for phrase in phrases:
+            phrase.use("FADE")
     long, short = assign_sides(rules, directions, reading.assumed)
     ignored = _ignored(phrases, text.truncated)
     if not long and not short:
@@ -83,6 +91,11 @@ def understand(idea: str) -> Plan:
     return replace(
         plan, coverage=coverage, assumed=tuple(dict.fromkeys(assumed)), ignored=tuple(dict.fromkeys(ignored))
     )
+
+
+def _fades(lexeme: Lexeme) -> bool:
+    """Whether the words say that a move is traded against."""
+    return lexeme.kind == "FADE" or (lexeme.kind == "REVERSION" and lexeme.text.startswith("mean re"))
 
 
 def _unused_sides(plan: Plan, lexemes: tuple[Lexeme, ...], reading: Reading) -> tuple[str, ...]:
@@ -139,11 +152,11 @@ def _ignored(phrases: list[Phrase], truncated: bool, kinds: Set[str] = frozenset
 
 def _label(phrase: Phrase, named: set[str]) -> bool:
     """Whether a phrase only names an indicator that a rule uses ("CCI: buy ...")."""
-    rest = [lexeme for lexeme in phrase.lexemes if lexeme.kind != "FILLER"]
+    rest = [lexeme for lexeme in phrase.lexemes if lexeme.kind not in {"FILLER", "FADE"}]
     families = {"bollinger": "bb_", "keltner": "kc_", "donchian": "dc_"}
     return (
         len(rest) == 1
-        and not phrase.used
+        and phrase.used <= {place for place, item in enumerate(phrase.lexemes) if item.kind == "FADE"}
         and rest[0].kind in {"SERIES", "PAIR"}
         and any(
             value == rest[0].value

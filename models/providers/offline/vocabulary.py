@@ -275,6 +275,14 @@ STATES: tuple[Row, ...] = (
         "",
         r"(?:trend )?(?:reversals?|reverses?|reverting|reverse|flips?|turns)(?: (?:signals?|direction))?",
     ),
+    (
+        "FADE",
+        "",
+        r"(?<!not )(?<!never )(?:fad(?:e|es|ing)|contrarian(?! volume)|counter ?trend"
+        r"|(?:go(?:es|ing)? |trad(?:e|es|ing) |bet(?:s|ting)? )?against"
+        r"(?: (?:the |this |that )?(?:moves?|signals?|extremes?|crowd)"
+        r"|(?= (?:the |this |that |a )?break(?:out)?s?\b)))",
+    ),
     ("BREAKOUT", "both", r"breakouts?(?: (?:direction|trades?|entries|signals?))?|breakdowns?/breakouts?"),
     (
         "REVERSION",
@@ -389,7 +397,7 @@ STRUCTURE: tuple[Row, ...] = (
     (
         "EXIT",
         "",
-        r"(?:exit(?:s|ed|ing)?(?! high| low)|clos(?:e|es|ing) (?:out )?(?:the |all |any )?(?:positions?"
+        r"(?:exit(?:s|ed|ing)?(?! high| low\b)|clos(?:e|es|ing) (?:out )?(?:the |all |any )?(?:positions?"
         r"|trades?|longs?|shorts?|out)|cover(?:s|ed|ing)?(?: (?:the |all |my )?shorts?)?|liquidate (?:when|at)"
         r"|get out)"
         r"(?: (?:positions?|trades?|longs?|the position)){0,4}",

@@ -512,6 +512,171 @@ READINGS = [
         ["Long when RSI (14) crosses above 30"],
         ["Long ends when RSI (14) above 70"],
     ),
+    (
+        "Fade moves outside Bollinger (20, 2.5): short above upper, long below lower, exit at the middle",
+        [
+            "Long when close below lower Bollinger Band (20, 2.5)",
+            "Short when close above upper Bollinger Band (20, 2.5)",
+        ],
+        [
+            "Long ends when close crosses middle Bollinger Band (20)",
+            "Short ends when close crosses middle Bollinger Band (20)",
+        ],
+    ),
+    (
+        "EMA9/EMA21 cross long only, ATR stop 1.5",
+        ["Long when EMA (9) crosses above EMA (21)"],
+        ["The position is closed after 20 bars", "Stop: 1.5 x ATR (14)"],
+    ),
+    (
+        "52-week high breakout, trailing 10% stop",
+        ["Long when close above the highest high of the 252 bars before"],
+        ["Trailing stop: 10%"],
+    ),
+    (
+        "Donchian 20 reversal: buy when price makes a new 20-day low, sell when it makes a new 20-day high",
+        ["Long when close below the lowest low of the 20 bars before"],
+        ["Long ends when high above the highest high of the 20 bars before"],
+    ),
+    (
+        "Fade 20-day breakouts: short a close above the 20-day high, buy a close under the 20-day low, stop 2 ATR",
+        [
+            "Long when close below the lowest low of the 20 bars before",
+            "Short when close above the highest high of the 20 bars before",
+        ],
+        ["The opposite entry closes the position and opens the other", "Stop: 2 x ATR (14)"],
+    ),
+    (
+        "Go against the move when price closes outside the Keltner Channel, take profit at the middle line",
+        [
+            "Long when close below lower Keltner line (20, 2)",
+            "Short when close above upper Keltner line (20, 2)",
+        ],
+        [
+            "Long ends when close crosses middle Keltner line (20)",
+            "Short ends when close crosses middle Keltner line (20)",
+        ],
+    ),
+    (
+        "CCI(20) drops below -100 then recovers above it: buy. Exit at +100",
+        ["Long when CCI (20) crosses above -100"],
+        ["Long ends when CCI (20) crosses 100"],
+    ),
+    (
+        "mean revert: rsi14 under 25 go long, over 75 go short, flat at 50",
+        ["Long when RSI (14) below 25", "Short when RSI (14) above 75"],
+        ["Long ends when RSI (14) crosses 50", "Short ends when RSI (14) crosses 50"],
+    ),
+    (
+        "Enter long when price breaks above Donchian(40), trail with Donchian(10) low",
+        ["Long when close crosses above the highest high of the 40 bars before"],
+        ["Long ends when low below the lowest low of the 10 bars before"],
+    ),
+    (
+        "Short on break of the 55-day low; cover on 20-day high; stop 2N",
+        ["Short when close crosses below the lowest low of the 55 bars before"],
+        ["Short ends when high above the highest high of the 20 bars before", "Stop: 2 x ATR (14)"],
+    ),
+    (
+        "fade the 10-day high: short new 10-day highs, cover after 5 bars, stop 3%",
+        ["Short when close above the highest high of the 10 bars before"],
+        ["The position is closed after 5 bars", "Stop: 3%"],
+    ),
+    (
+        "trade MACD cross in direction of 200 EMA only, stop 2 ATR, target 2R",
+        [
+            "Long when MACD line (12, 26) crosses above MACD signal line (12, 26, 9) and close above EMA (200)",
+            "Short when MACD line (12, 26) crosses below MACD signal line (12, 26, 9) and close below EMA (200)",
+        ],
+        ["Stop: 2 x ATR (14)", "Target: 2 times the risk"],
+    ),
+    (
+        "DEMA 20 / DEMA 50 crossover, long & short, ATR(14) x 2.5 stop",
+        ["Long when DEMA (20) crosses above DEMA (50)", "Short when DEMA (20) crosses below DEMA (50)"],
+        ["The opposite entry closes the position and opens the other", "Stop: 2.5 x ATR (14)"],
+    ),
+    (
+        "MFI(14) under 20 buy, above 80 sell, percent trailing stop 5",
+        ["Long when money flow index (14) below 20"],
+        ["Long ends when money flow index (14) above 80", "Trailing stop: 5%"],
+    ),
+    (
+        "Sell short when Stochastic(14,3,3) falls from above 80 to below it and close < EMA 50; target 2 ATR, stop 1 ATR",
+        ["Short when stochastic %K (14, 3) crosses below 80 and close below EMA (50)"],
+        ["Stop: 1 x ATR (14)", "Target: 2 x ATR (14)"],
+    ),
+    (
+        "Buy when price is below the 20 SMA by 3% or RSI < 25; sell at 20 SMA",
+        ["Long when close below 0.97 x SMA (20) or RSI (14) below 25"],
+        ["Long ends when close crosses SMA (20)"],
+    ),
+    (
+        "buy new 20-day lows if RSI(2) below 10 and close above SMA 200; exit close above SMA 5",
+        [
+            "Long when close below the lowest low of the 20 bars before and RSI (2) below 10 and close above SMA (200)"
+        ],
+        ["Long ends when close above SMA (5)"],
+    ),
+    (
+        "Contrarian: 9/21 EMA cross",
+        ["Long when EMA (9) crosses below EMA (21)", "Short when EMA (9) crosses above EMA (21)"],
+        ["The opposite entry closes the position and opens the other"],
+    ),
+    (
+        "Counter-trend Donchian(20) breakout, stop 2 ATR, hold 5 bars",
+        [
+            "Long when close crosses below the lowest low of the 20 bars before",
+            "Short when close crosses above the highest high of the 20 bars before",
+        ],
+        ["The position is closed after 5 bars", "Stop: 2 x ATR (14)"],
+    ),
+    (
+        "Fade closes above the upper Bollinger band",
+        ["Short when close above upper Bollinger Band (20, 2)"],
+        ["The position is closed after 20 bars"],
+    ),
+    (
+        "Mean reversion: price closes outside the Bollinger Bands (20,2), exit at the middle band",
+        [
+            "Long when close below lower Bollinger Band (20, 2)",
+            "Short when close above upper Bollinger Band (20, 2)",
+        ],
+        [
+            "Long ends when close crosses middle Bollinger Band (20)",
+            "Short ends when close crosses middle Bollinger Band (20)",
+        ],
+    ),
+    (
+        "Bet against breakouts of the Keltner channel, target the middle line",
+        [
+            "Long when close crosses below lower Keltner line (20, 2)",
+            "Short when close crosses above upper Keltner line (20, 2)",
+        ],
+        [
+            "Long ends when close crosses middle Keltner line (20)",
+            "Short ends when close crosses middle Keltner line (20)",
+        ],
+    ),
+    (
+        "Buy breakouts above the 50-day high in the direction of the 200 SMA, stop 3 ATR",
+        ["Long when close crosses above the highest high of the 50 bars before and close above SMA (200)"],
+        ["The position is closed after 20 bars", "Stop: 3 x ATR (14)"],
+    ),
+    (
+        "Short in the direction of the 100 EMA when RSI(14) > 60, target 3%",
+        ["Short when close below EMA (100) and RSI (14) above 60"],
+        ["Target: 3%"],
+    ),
+    (
+        "Counter-trend long: price closes below the lower Keltner band, exit at the middle",
+        ["Long when close below lower Keltner line (20, 2)"],
+        ["Long ends when close crosses middle Keltner line (20)"],
+    ),
+    (
+        "Go long when SMA 20 crosses above SMA 60, close position when SMA 20 crosses back below",
+        ["Long when SMA (20) crosses above SMA (60)"],
+        ["Long ends when SMA (20) crosses below SMA (60)"],
+    ),
 ]
 
 
@@ -523,3 +688,47 @@ def test_the_rules_are_those_of_the_text_and_no_word_is_left(
     assert entries_in_words(plan) == entries
     assert exits_in_words(plan.exits) + risk_in_words(plan.exits) == exits
     assert plan.coverage is Coverage.WHOLLY, plan.ignored
+
+
+def test_a_squeeze_named_once_comes_before_a_breakout_either_way() -> None:
+    plan = understand(
+        "Bollinger squeeze then close above the upper band buy, close below lower band short, exit middle"
+    )
+    assert all("within the last 5 bars" in line for line in entries_in_words(plan))
+    assert exits_in_words(plan.exits) == [
+        "Long ends when close crosses middle Bollinger Band (20)",
+        "Short ends when close crosses middle Bollinger Band (20)",
+    ]
+
+
+def test_a_return_into_the_bands_is_left_at_the_other_band() -> None:
+    plan = understand(
+        "Price re-enters Bollinger bands from below: long; from above: short; exit opposite band"
+    )
+    assert exits_in_words(plan.exits) == [
+        "Long ends when high above upper Bollinger Band (20, 2)",
+        "Short ends when low below lower Bollinger Band (20, 2)",
+    ]
+
+
+def test_an_exit_that_repeats_an_entry_condition_is_left_out_and_said_so() -> None:
+    plan = understand(
+        "Sell breakouts of the upper Bollinger band when ADX < 20; buy breakdowns of the lower band when ADX < 20"
+    )
+    assert exits_in_words(plan.exits) == ["Long ends when close crosses above upper Bollinger Band (20, 2)"]
+    assert "an exit that repeats an entry condition is left out" in plan.assumed
+
+
+def test_a_price_above_and_below_one_line_is_refused() -> None:
+    plan = understand("Short when the close is above the 100 SMA and the close is below the 100 SMA")
+    assert plan.coverage is Coverage.NONE
+    assert "exclude each other" in plan.why_not
+
+
+def test_contrarian_volume_does_not_turn_a_breakout_round() -> None:
+    plan = understand("Keltner Channel breakout with contrarian volume")
+    assert entries_in_words(plan)[0].startswith("Long when close crosses above upper Keltner line")
+
+
+def test_fifty_two_weeks_are_said_to_count_as_252_bars() -> None:
+    assert "52 weeks count as 252 bars" in understand("52-week high breakout, trailing 10% stop").assumed
