@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,7 +15,7 @@ from typing import Any, NoReturn
 from rbi import __version__
 from rbi.config import BY_KEY, SETTINGS, Settings, load, suggestion
 from rbi.errors import ExitCode, RbiError, UsageError
-from rbi.terminal import abandon_stdout, ending_signals, prepare_streams, printable, say
+from rbi.terminal import abandon, ending_signals, prepare_streams, printable, say, settle_streams
 
 # Heavy imports (rich, pandas, the SDKs) live inside the commands: `rbi --help` has to answer at once.
 
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(error)
     except BrokenPipeError:
         # The reader of our output left (`rbi results | head`): nobody is there to be told.
-        abandon_stdout()
+        abandon(sys.stdout)
         return ExitCode.OK
     except KeyboardInterrupt:
         say("\ninterrupted; everything recorded so far is safe. A batch goes on with: rbi resume")
@@ -67,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(_from_os(error))
     except Exception as error:  # noqa: BLE001 - a fault of ours: three parts all the same
         return _complain(_from_fault(error))
+    finally:
+        settle_streams()
 
 
 def _complain(error: RbiError) -> int:

@@ -12,7 +12,7 @@ from rbi.console import console
 from rbi.domain import OutcomeKind
 from rbi.errors import ExitCode
 from rbi.journal import BatchRecord, IdeaRecord
-from rbi.terminal import abandon_stdout, say
+from rbi.terminal import abandon, say, settle_streams
 from rbi.views import counts_line, money_line, results_table
 from rbi.workplace import Workplace
 
@@ -35,11 +35,12 @@ def close(workplace: Workplace, batch: BatchRecord, result: BatchResult, *, quie
         try:
             _show(workplace, batch, records)
         except BrokenPipeError:  # nobody reads the table; the batch has ended as it has ended
-            abandon_stdout()
+            abandon(sys.stdout)
     code = _exit_code(workplace, batch, result, records)
     if result.stuck:
         # A thread waits for a server that does not answer; everything is recorded, and it would keep us here.
         workplace.journal.close()
+        settle_streams()
         os._exit(code)
     return code
 

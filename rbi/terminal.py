@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import unicodedata
+from typing import TextIO
 
 # Marks that reorder what is displayed: a name must not be able to look like another.
 _BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
@@ -53,6 +54,17 @@ def ending_signals() -> tuple[signal.Signals, ...]:
     return tuple(numbers)
 
 
-def abandon_stdout() -> None:
-    """Nobody reads our output any more: let what is still to come lead nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def abandon(stream: TextIO) -> None:
+    """Nobody reads this stream any more: let what is still to come, its buffer included, lead nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def settle_streams() -> None:
+    """Write out what is buffered now: at the interpreter's end a failure would change our exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            abandon(stream)

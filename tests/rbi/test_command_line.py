@@ -36,7 +36,7 @@ class Place:
         self.environ = {
             name: value
             for name, value in os.environ.items()
-            if not name.endswith(("_API_KEY", "_BASE_URL")) and not name.startswith("RBI_")
+            if not name.endswith(("_API_KEY", "_BASE_URL")) and not name.startswith(("RBI_", "PYTHON"))
         }
         (folder / "ideas.txt").write_text(IDEAS, encoding="utf-8")
 

@@ -33,7 +33,11 @@ class Place:
         self.model = model
         self.server = server
         (folder / "ideas.txt").write_text("\n".join(IDEAS), encoding="utf-8")
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("RBI_", "OPENAI_", "ANTHROPIC_"))}
+        kept = {
+            k: v
+            for k, v in os.environ.items()
+            if not k.startswith(("RBI_", "OPENAI_", "ANTHROPIC_", "PYTHON"))
+        }
         self.environ = {
             **kept,
             "OPENAI_API_KEY": KEY,
