@@ -6,9 +6,10 @@ call to the same account (``fatal``), and was the call perhaps billed (``maybe_b
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import ClassVar
 
-from models.base import Usage
+from models.base import RateReport, Usage
 
 
 class ModelError(Exception):
@@ -27,6 +28,8 @@ class ModelError(Exception):
         retry_after_s: float | None = None,
         usage: Usage | None = None,
         model: str | None = None,
+        rate: RateReport | None = None,
+        reported_cost_usd: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -35,6 +38,8 @@ class ModelError(Exception):
         self.retry_after_s = retry_after_s
         self.usage = usage
         self.model = model
+        self.rate = rate
+        self.reported_cost_usd = reported_cost_usd
 
     @property
     def kind(self) -> str:
@@ -77,6 +82,31 @@ class QuotaExhausted(ModelError):
     """The account has no money or quota left: waiting does not help."""
 
     fatal = True
+
+
+class ProviderDown(ModelError):
+    """The provider has not answered for so long that waiting on is no use."""
+
+    fatal = True
+
+
+class CircuitOpen(ModelError):
+    """The provider failed many times in a row and is left alone for a while; nothing was sent."""
+
+
+class BudgetSpent(ModelError):
+    """The worst case of the next call does not fit into what is left of ``budget``; nothing was sent.
+
+    ``committed_usd`` of ``limit_usd`` US dollars are spent, or reserved for calls whose cost is not known.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str, budget: str, committed_usd: Decimal, limit_usd: Decimal
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.budget = budget
+        self.committed_usd = committed_usd
+        self.limit_usd = limit_usd
 
 
 class BadRequest(ModelError):
@@ -124,7 +154,7 @@ class MalformedAnswer(ModelError):
 
 
 class Truncated(ModelError):
-    """The answer stopped at the token limit."""
+    """The answer was cut off again and again, however often it was continued."""
 
     maybe_billed = True
 

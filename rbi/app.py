@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from models import client as calls
-from models.base import BaseModel
-from models.errors import ModelError, UnknownModel, UnknownProvider
+from models.base import Account
+from models.cost import PriceTable
+from models.errors import ModelError, ProviderDown, QuotaExhausted, UnknownModel, UnknownProvider
 from models.factory import ModelFactory
-from models.limiter import Gates
+from models.limiter import Limiters, Limits
 from rbi import __version__
 from rbi.batch import Batch, StopSignal
 from rbi.cache import cache_folder
@@ -35,6 +36,7 @@ from rbi.events import (
     CallStarted,
     CallWaiting,
     Events,
+    FellBack,
     Notice,
     RunFolderChanged,
 )
@@ -42,45 +44,55 @@ from rbi.intake.ideas_file import IdeasFile, read_ideas
 from rbi.journal import BatchRecord, IdeaRecord
 from rbi.locks import ConsoleLock
 from rbi.pipeline import run_idea
+from rbi.plan import confirm, plan, selected
 from rbi.progress import EventsFile, JsonProgress, LiveProgress, PlainProgress
 from rbi.results import IdeaFolders
 from rbi.run_folder import RunFolder
 from rbi.stages.context import Context
 from rbi.terminal import ending_signals, printable, say
 from rbi.workplace import Workplace, check_identity, open_existing, open_workplace
+from rbi.writers import STAGE_SETTINGS, Writers, budgets, writers
 from runners.backtest_runner import BacktestRunner
 from runners.base import BarsFile, RunnerError, Terms
 from runners.environments import Environment, describe, remove, resolve
 
 HOLD_OUT = 0.25
 SHOWN_LINES = 20
+WRITER_SETTINGS = tuple(STAGE_SETTINGS.values())
 SHOWN_IDEAS = 30  # at the end of a batch; `rbi results` shows all
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a batch needs, checked: a model that can be asked, sound data, a working environment."""
+    """What a batch needs, checked: models that can be asked, sound data, a working environment."""
 
-    model: BaseModel
+    writers: Writers
     datasets: tuple[Dataset, ...]
     environment: Environment
 
     def identity(self, settings: Settings) -> dict[str, Any]:
         """What can change a result: the batch keeps it for life."""
         data = {dataset.name: dataset.fingerprint for dataset in self.datasets}
-        return {**settings.identity(), "model": self.model.name, "data": data}
+        return {**settings.identity(), **self.writers.identity(), "data": data}
 
 
-def run(settings: Settings, *, json_output: bool) -> int:
-    """Take the ideas of a file to their outcomes, beginning a batch or going on with it."""
+def run(settings: Settings, *, json_output: bool, yes: bool = False) -> int:
+    """Take the ideas of a file to their outcomes, beginning a batch or going on with it.
+
+    ``yes`` answers the question that a high quote asks on a terminal.
+    """
     ideas = read_ideas(Path(settings.ideas))
-    texts = _selected(ideas, settings)
-    with _expected_errors(), open_workplace(Path(settings.results)) as workplace:
-        parts = _parts(settings)
-        batch, records = workplace.begin(
-            settings, texts, identity=parts.identity(settings), today=date.today()
-        )
-        code = _carry_out(settings, parts, workplace, batch, records, json_output=json_output)
+    texts = selected(ideas, settings)
+    with _expected_errors():
+        chosen = _writers(settings)
+        if not confirm(plan(settings, ideas).quote, settings, yes=yes):
+            return ExitCode.OK
+        with open_workplace(Path(settings.results)) as workplace:
+            parts = _parts(settings, chosen)
+            batch, records = workplace.begin(
+                settings, texts, identity=parts.identity(settings), today=date.today()
+            )
+            code = _carry_out(settings, parts, workplace, batch, records, json_output=json_output)
     return _complain_of_lines(ideas, code)
 
 
@@ -93,25 +105,21 @@ def resume(name: str | None, flags: Mapping[str, Any], current: Settings, *, jso
             raise RbiError(
                 f"batch {batch.name} holds no idea", where=current.results, fix="begin another with `rbi run`"
             )
-        settings = from_record(
-            {**batch.settings, "model": batch.settings["identity"]["model"]}, flags, current
-        )
-        parts = _parts(settings)
+        chosen = {
+            key: value
+            for key, value in batch.settings["identity"].items()
+            if key in ("model", *WRITER_SETTINGS)
+        }
+        settings = from_record({**batch.settings, **chosen}, flags, current)
+        parts = _parts(settings, _writers(settings))
         check_identity(batch, parts.identity(settings))
-        workplace.journal.save_batch(
-            batch.name, source=batch.source, folder=batch.folder, settings=batch.settings
+        batch = workplace.journal.save_batch(
+            batch.name,
+            source=batch.source,
+            folder=batch.folder,
+            settings={**batch.settings, **settings.money()},
         )
         return _carry_out(settings, parts, workplace, batch, records, json_output=json_output)
-
-
-def _selected(ideas: IdeasFile, settings: Settings) -> tuple[str, ...]:
-    wanted = settings.only.lower()
-    texts = tuple(text for text in ideas.texts if wanted in text.lower())
-    if not texts:
-        raise UsageError(
-            f"no idea contains {settings.only!r}", where=str(ideas.path), fix="try a shorter --only, or none"
-        )
-    return texts[: settings.limit] if settings.limit else texts
 
 
 def _complain_of_lines(ideas: IdeasFile, code: int) -> int:
@@ -135,13 +143,16 @@ def _expected_errors() -> Iterator[None]:
     try:
         yield
     except ModelError as error:
-        usage = isinstance(error, UnknownProvider) or (
-            isinstance(error, UnknownModel) and error.status is None
-        )
-        code = ExitCode.USAGE if usage else ExitCode.ERROR
-        raise RbiError(error.message, fix=error.hint, exit_code=code) from error
+        raise RbiError(error.message, fix=error.hint, exit_code=_exit_code(error)) from error
     except RunnerError as error:
         raise RbiError(error.message, fix=error.hint) from error
+
+
+def _exit_code(error: ModelError) -> ExitCode:
+    if isinstance(error, UnknownProvider) or (isinstance(error, UnknownModel) and error.status is None):
+        return ExitCode.USAGE
+    # These pass, or are mended elsewhere: the batch was stopped early and `rbi resume` goes on with it.
+    return ExitCode.STOPPED if isinstance(error, QuotaExhausted | ProviderDown) else ExitCode.ERROR
 
 
 # rbi env
@@ -161,16 +172,33 @@ def environment_command(settings: Settings, action: str) -> dict[str, str]:
 # Putting the parts together
 
 
-def _parts(settings: Settings) -> Parts:
-    factory = ModelFactory(settings.environ)
-    spec = settings.model or factory.default()
-    model = factory.create(spec)
-    warning = factory.check_name(spec)
-    if warning:
-        say(f"rbi: {warning}")
+def _writers(settings: Settings) -> Writers:
+    prices = PriceTable(settings.prices)
+    factory = ModelFactory(settings.environ, own=settings.providers, prices=prices)
+    chosen = writers(settings, factory)
+    _check_prices(settings, chosen, factory, prices)
+    return chosen
+
+
+def _parts(settings: Settings, chosen: Writers) -> Parts:
     datasets = load_all(settings.data)
     _check_cash(settings, datasets)
-    return Parts(model, datasets, _environment(settings))
+    return Parts(chosen, datasets, _environment(settings))
+
+
+def _check_prices(settings: Settings, chosen: Writers, factory: ModelFactory, prices: PriceTable) -> None:
+    """Say which costs will be unknown; refuse to keep a budget that they are to be counted in."""
+    for model in chosen:
+        warning = factory.check_name(model.name)
+        if not warning:
+            continue
+        if budgets(settings) and not prices.is_priced(model.provider, model.model):
+            raise UsageError(
+                f"no price is known for {model.name}, so no budget can be kept",
+                where="--budget" if settings.budget is not None else "--budget-per-idea",
+                fix=f'write its price into rbi.toml under [prices."{model.name}"], or do without a budget',
+            )
+        say(f"rbi: {warning}")
 
 
 def _check_cash(settings: Settings, datasets: Sequence[Dataset]) -> None:
@@ -207,10 +235,11 @@ def _carry_out(
         description=_description(settings, parts),
         changed=lambda name: events.emit(RunFolderChanged(name)),
     )
-    gates = Gates(max_in_flight=settings.max_calls, delay_s=settings.delay)
     client = calls.ModelClient(
         workplace.journal,
-        gates,
+        Limiters(lambda account: _limits(settings, account)),
+        prices=PriceTable(settings.prices),
+        budgets=budgets(settings),
         deadline_s=settings.call_timeout,
         observers=[lambda event: events.emit(_translated(event))],
     )
@@ -219,7 +248,7 @@ def _carry_out(
         batch=batch.name,
         journal=workplace.journal,
         client=client,
-        model=parts.model,
+        writers=parts.writers,
         runner=runner,
         terms=Terms(settings.cash, settings.commission, settings.spread, settings.margin),
         timeout_s=settings.timeout,
@@ -249,7 +278,19 @@ def _carry_out(
                 events.emit(Notice(f"{dataset.name}: {note}"))
         result = whole.run(records)
     batch = replace(batch, folder=folder.newest.name)
-    return close(workplace, batch, result, quiet=json_output)
+    return close(workplace, batch, result, budget=settings.budget, quiet=json_output)
+
+
+def _limits(settings: Settings, account: Account) -> Limits:
+    own = settings.limits_for(account.provider)
+    return Limits(
+        requests_per_minute=own.requests_per_minute or None,
+        tokens_per_minute=own.tokens_per_minute or None,
+        input_tokens_per_minute=own.input_tokens_per_minute or None,
+        output_tokens_per_minute=own.output_tokens_per_minute or None,
+        max_in_flight=own.max_calls,
+        delay_s=own.delay,
+    )
 
 
 def _slices(datasets: Sequence[Dataset], cache: Path) -> tuple[BarsFile, ...]:
@@ -262,8 +303,9 @@ def _description(settings: Settings, parts: Parts) -> dict[str, Any]:
     return {
         "rbi": __version__,
         "settings": settings.as_json(),
-        "model": parts.model.name,
-        "is_language_model": parts.model.is_language_model,
+        "model": parts.writers.name,
+        "models": parts.writers.identity(),
+        "is_language_model": parts.writers.are_language_models,
         "datasets": [
             {
                 "name": dataset.name,
@@ -288,13 +330,13 @@ def _description(settings: Settings, parts: Parts) -> dict[str, Any]:
 def _started(
     settings: Settings, parts: Parts, batch: BatchRecord, folder: Path, *, total: int, finished: int
 ) -> BatchStarted:
-    kind = "" if parts.model.is_language_model else " (rule-based, not a language model)"
+    kind = "" if parts.writers.are_language_models else " (rule-based, not a language model)"
     return BatchStarted(
         name=batch.name,
         folder=str(folder),
         total=total,
         finished=finished,
-        model=parts.model.name + kind,
+        model=parts.writers.name + kind,
         data=tuple(f"{dataset.name} {dataset.timeframe}" for dataset in parts.datasets),
         workers=settings.thread_count,
     )
@@ -303,7 +345,7 @@ def _started(
 # While it runs
 
 
-def _translated(event: calls.CallEvent) -> CallStarted | CallFinished | CallWaiting:
+def _translated(event: calls.CallEvent) -> CallStarted | CallFinished | CallWaiting | FellBack:
     match event:
         case calls.CallStarted():
             return CallStarted(event.model)
@@ -311,6 +353,8 @@ def _translated(event: calls.CallEvent) -> CallStarted | CallFinished | CallWait
             return CallFinished(event.model, event.seconds, event.cost_usd, event.error_kind)
         case calls.Waiting():
             return CallWaiting(event.model, event.seconds, event.reason)
+        case calls.FellBack():
+            return FellBack(event.from_model, event.to_model, event.reason)
 
 
 @contextmanager

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from models.errors import BudgetSpent, ModelError
 from models.errors import Interrupted as CallInterrupted
-from models.errors import ModelError
 from rbi.domain import Draft, Idea, IdeaReport, Outcome, OutcomeKind
 from rbi.effects import Interrupted
 from rbi.errors import RbiError
-from rbi.events import BatchFinished, Events, IdeaFinished, IdeaStarted, Notice, StageStarted
+from rbi.events import BatchFinished, BudgetReached, Events, IdeaFinished, IdeaStarted, Notice, StageStarted
 from rbi.journal import IdeaRecord, Journal
 from rbi.locks import FileLock
 from rbi.results import IdeaFolders
@@ -32,6 +32,7 @@ class Ending(StrEnum):
 
     FINISHED = "finished"
     INTERRUPTED = "interrupted"
+    BUDGET = "budget spent"
     ERROR = "error"
 
 
@@ -62,6 +63,7 @@ class _Done(StrEnum):
     FINISHED = "finished"
     ELSEWHERE = "elsewhere"  # another process has the idea in hand
     STOPPED = "stopped"
+    UNAFFORDABLE = "unaffordable"
 
 
 Work = Callable[[Idea, Callable[[str], None]], IdeaReport]
@@ -100,9 +102,13 @@ class Batch:
         self._abort = abort
         self._workers = workers
         self._grace_s = grace_s
+        self._out_of_money = threading.Event()
 
     def run(self, records: Sequence[IdeaRecord]) -> BatchResult:
-        """Work until every idea has an outcome, a stop is asked for, or something ends the whole batch."""
+        """Work until every idea has an outcome, a stop is asked for, or something ends the whole batch.
+
+        Once the budget does not allow a call, no further idea is begun, and those in hand go as far as they can.
+        """
         pending = deque(record.idea for record in records if not self.is_finished(record))
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="idea")
         running: dict[Future[_Done], Idea] = {}
@@ -112,6 +118,8 @@ class Batch:
                 idea = pending.popleft()
                 running[pool.submit(self._one, idea)] = idea
             error = self._collect(running, pending)
+            if self._out_of_money.is_set():
+                pending.clear()
         return self._end(pool, running, error)
 
     def is_finished(self, record: IdeaRecord) -> bool:
@@ -150,6 +158,8 @@ class Batch:
             self._drain(running)
         pool.shutdown(wait=not running, cancel_futures=True)
         ending = Ending.ERROR if error else Ending.INTERRUPTED if stopped else Ending.FINISHED
+        if ending is Ending.FINISHED and self._out_of_money.is_set():
+            ending = Ending.BUDGET
         records = self._journal.ideas(self._name)
         finished = sum(record.final for record in records)
         self._events.emit(BatchFinished(ending.value, finished, len(records)))
@@ -196,6 +206,11 @@ class Batch:
             outcome = self._folders.write(folder, report)
         except (Interrupted, CallInterrupted, RunInterrupted):
             return _Done.STOPPED
+        except BudgetSpent as error:
+            if not self._out_of_money.is_set():
+                self._events.emit(BudgetReached(error.committed_usd, error.limit_usd))
+            self._out_of_money.set()
+            return _Done.UNAFFORDABLE
         except (ModelError, RunnerError, RbiError, OSError):
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours in one idea must not lose the others

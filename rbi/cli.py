@@ -10,19 +10,23 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rbi import __version__
-from rbi.config import BY_KEY, SETTINGS, Settings, load, suggestion
+from rbi.config import Settings, load
 from rbi.errors import ExitCode, RbiError, UsageError
+from rbi.settings_table import BY_KEY, SETTINGS, suggestion
 from rbi.terminal import abandon, ending_signals, prepare_streams, printable, say, settle_streams
+
+if TYPE_CHECKING:
+    from models.factory import ModelFactory
 
 # Heavy imports (rich, pandas, the SDKs) live inside the commands: `rbi --help` has to answer at once.
 
 Command = Callable[[argparse.Namespace], int]
 
 _EPILOG = """exit codes: 0 every idea reached an outcome; 1 an error that is explained; 2 wrong usage;
-3 ideas are left to try again, resumable; 130 interrupted, resumable.
+3 stopped at the budget, or ideas are left to try again, resumable; 130 interrupted, resumable.
 
 first steps:  rbi init   then   rbi run"""
 
@@ -145,11 +149,20 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "ideas_file", nargs="?", metavar="IDEAS", help="the ideas file (default: ideas/ideas.txt)"
     )
+    run.add_argument("--yes", action="store_true", help="begin without asking, whatever it may cost")
     _settings(run, [s.key for s in SETTINGS if s.key != "ideas"])
+
+    plan = _add(
+        commands, "plan", "what `rbi run` would ask, cost and take; asks nobody and writes nothing", _plan
+    )
+    plan.add_argument(
+        "ideas_file", nargs="?", metavar="IDEAS", help="the ideas file (default: ideas/ideas.txt)"
+    )
+    _settings(plan, [s.key for s in SETTINGS if s.key not in ("ideas", "confirm_above")])
 
     resume = _add(commands, "resume", "continue the latest batch, or a named one", _resume)
     resume.add_argument("batch", nargs="?", metavar="RUN", help="name of the batch")
-    _settings(resume, ["results", "env", "workers", "timeout", "max_calls", "delay", "call_timeout"])
+    _settings(resume, [s.key for s in SETTINGS if s.resumable])
 
     for name, text, command in (
         ("status", "how far a batch is and what it has cost", _status),
@@ -168,7 +181,16 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--stats", action="store_true", help="every statistic of every dataset")
     _settings(show, ["results"])
 
-    _add(commands, "models", "the providers, their keys and prices", _models)
+    models = _add(commands, "models", "the providers, their keys and prices", _models)
+    models.add_argument(
+        "names",
+        nargs="*",
+        metavar="PROVIDER[:NAME]",
+        help="with --check: only these (default: all usable ones)",
+    )
+    models.add_argument(
+        "--check", action="store_true", help="ask each for one token, which may cost a little"
+    )
     _settings(_add(commands, "doctor", "check this machine and folder", _doctor), ["results", "env"])
     env = _add(commands, "env", "the environment that strategies run in", _env)
     env.add_argument("action", choices=("show", "create", "remove"), help="what to do with it")
@@ -215,7 +237,23 @@ def _load(arguments: argparse.Namespace) -> Settings:
 def _run(arguments: argparse.Namespace) -> int:
     from rbi.app import run
 
-    return run(_load(arguments), json_output=arguments.json)
+    return run(_load(arguments), json_output=arguments.json, yes=arguments.yes)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from rbi.console import console
+    from rbi.intake.ideas_file import read_ideas
+    from rbi.plan import plan
+    from rbi.plan_view import plan_json, plan_page
+
+    settings = _load(arguments)
+    made = plan(settings, read_ideas(Path(settings.ideas)))
+    context: dict[str, Any] = {"batch": made.batch, "finished": made.finished, "refused": made.refused}
+    if arguments.json:
+        _print_json(plan_json(made.quote, **context))
+    else:
+        console().print(plan_page(made.quote, **context))
+    return ExitCode.OK
 
 
 def _resume(arguments: argparse.Namespace) -> int:
@@ -273,18 +311,48 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _models(arguments: argparse.Namespace) -> int:
+    from models.cost import PriceTable
+    from models.factory import ModelFactory
+
+    settings = _load(arguments)
+    factory = ModelFactory(settings.environ, own=settings.providers, prices=PriceTable(settings.prices))
+    if arguments.check:
+        return _check_models(factory, arguments)
+    if arguments.names:
+        raise UsageError(
+            f"{arguments.names[0]} is named without --check",
+            where="rbi models",
+            fix=f"`rbi models --check {arguments.names[0]}` asks it; `rbi models` lists all",
+        )
+    return _list_models(factory, arguments)
+
+
+def _list_models(factory: ModelFactory, arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from models.factory import ModelFactory
     from rbi.console import console
     from rbi.views import models_table
 
-    listings = ModelFactory(_load(arguments).environ).available()
+    listings = factory.available()
     if arguments.json:
         _print_json([asdict(listing) for listing in listings])
     else:
         console().print(models_table(listings))
     return ExitCode.OK
+
+
+def _check_models(factory: ModelFactory, arguments: argparse.Namespace) -> int:
+    from rbi.console import console
+    from rbi.provider_check import check_providers, checks_json, checks_table
+
+    checks = check_providers(factory, arguments.names)
+    if arguments.json:
+        _print_json(checks_json(checks))
+    elif checks:
+        console().print(checks_table(checks))
+    else:
+        print("no provider can be used here: `rbi models` says what each one needs")
+    return ExitCode.OK if all(checked.ok for checked in checks) else ExitCode.ERROR
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -20,20 +20,29 @@ SHOWN_IDEAS = 30  # `rbi results` shows all
 
 _UNFINISHED = {
     OutcomeKind.MODEL_FAILED: "got no usable answer from the model",
+    OutcomeKind.OVER_BUDGET: "used up the budget per idea",
     OutcomeKind.BROKEN: "met an error inside rbi (`rbi show` has the details; please report it)",
 }
 
 
-def close(workplace: Workplace, batch: BatchRecord, result: BatchResult, *, quiet: bool) -> int:
+def close(
+    workplace: Workplace,
+    batch: BatchRecord,
+    result: BatchResult,
+    *,
+    budget: float | None = None,
+    quiet: bool,
+) -> int:
     """Write the leaderboard, say how the batch ended, and return the exit code.
 
-    Raises the error that stopped the batch, if one did. With ``quiet`` nothing goes to standard output.
+    ``budget`` is in US dollars. With ``quiet`` nothing goes to standard output. Raises the error that stopped the
+    batch, if one did.
     """
     workplace.write_leaderboard(batch)
     records = workplace.journal.ideas(batch.name)
     if not quiet:
         try:
-            _show(workplace, batch, records)
+            _show(workplace, batch, records, budget)
         except BrokenPipeError:  # nobody reads the table; the batch has ended as it has ended
             abandon(sys.stdout)
     code = _exit_code(workplace, batch, result, records)
@@ -45,7 +54,9 @@ def close(workplace: Workplace, batch: BatchRecord, result: BatchResult, *, quie
     return code
 
 
-def _show(workplace: Workplace, batch: BatchRecord, records: Sequence[IdeaRecord]) -> None:
+def _show(
+    workplace: Workplace, batch: BatchRecord, records: Sequence[IdeaRecord], budget: float | None
+) -> None:
     out = console()
     rows = workplace.leaderboard(batch.name)
     best = list(dict.fromkeys(row.number for row in rows))[:SHOWN_IDEAS]
@@ -53,7 +64,7 @@ def _show(workplace: Workplace, batch: BatchRecord, records: Sequence[IdeaRecord
     if len(best) < len(records):
         out.print(f"the first {len(best)} of {len(records)} ideas; all of them: rbi results {batch.name}")
     out.print(counts_line(records))
-    out.print(money_line(workplace.journal.totals(batch.name)))
+    out.print(money_line(workplace.journal.totals(batch.name), budget))
     out.print(f"leaderboard: {workplace.leaderboard_file(batch)}")
     sys.stdout.flush()
 
@@ -70,6 +81,9 @@ def _exit_code(
     if result.ending is Ending.INTERRUPTED and left:
         say(f"interrupted: {done}; answers already paid for are kept\n  continue: {again}")
         return ExitCode.INTERRUPTED
+    if result.ending is Ending.BUDGET:
+        say(f"stopped at the budget: {done}\n  continue: {again} --budget USD")
+        return ExitCode.STOPPED
     return _say_what_is_left(records, again)
 
 

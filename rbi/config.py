@@ -1,4 +1,4 @@
-"""Settings: one table of them, and the order in which they are decided.
+"""Settings as resolved, and the order in which they are decided.
 
 defaults < ``rbi.toml`` < environment and ``.env`` (``RBI_MODEL`` for ``model``) < command line.
 """
@@ -7,57 +7,83 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from rbi.errors import UsageError
+from rbi.setting_values import checked, from_flag, from_text
+from rbi.settings_files import read_dotenv, read_toml
+from rbi.settings_table import BY_KEY, SETTINGS, suggestion
+
+if TYPE_CHECKING:
+    from models.cost import TokenPrice
+    from models.providers.service import Service
 
 CONFIG_FILE = "rbi.toml"
 ENV_FILE = ".env"
-ENVIRONMENTS = ("auto", "venv", "current", "conda:NAME")
 OTHER_VARIABLES = ("RBI_CACHE", "RBI_DEBUG")
+
+_TABLES = ("providers", "limits", "prices")
+
+TABLES_TEMPLATE = """\
+# A server of your own that speaks OpenAI's chat completions; use it as --model mine or mine:NAME.
+# [providers.mine]
+# base_url = "http://localhost:8000/v1"
+# key_variable = "MINE_API_KEY"     # the variable that holds the key; leave it out if there is no key
+# default_model = "my-model"
+
+# Limits of one provider, over those above.
+# [limits.openai]
+# requests_per_minute = 500
+# tokens_per_minute = 200000
+# max_calls = 32
+# delay = 0.1
+
+# Prices in US dollars per million tokens, for models that `rbi models` has no price of; they win over its own.
+# [prices."mine:my-model"]
+# input = 0.5
+# output = 1.5
+# cache_read = 0.05
+# cache_write = 0.625
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """One row of the table: its key, what it does, how it is read, and its bounds.
+class RateLimits:
+    """What calls to one provider are held to. 0 a minute: only what the provider says. ``delay`` is in seconds."""
 
-    A ``needed`` text must not be empty. ``identity`` settings can change a result: a batch keeps them for its
-    whole life.
-    """
-
-    key: str
-    help: str
-    kind: type = str
-    metavar: str = ""
-    low: float | None = None
-    high: float | None = None
-    repeatable: bool = False
-    needed: bool = False
-    identity: bool = False
-
-    @property
-    def flag(self) -> str:
-        """The command-line flag."""
-        return "--" + self.key.replace("_", "-")
-
-    @property
-    def variable(self) -> str:
-        """The environment variable."""
-        return "RBI_" + self.key.upper()
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    input_tokens_per_minute: int = 0
+    output_tokens_per_minute: int = 0
+    max_calls: int = 64
+    delay: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings as resolved. Rates are fractions, times are seconds; 0 workers means by core count."""
+    """The settings as resolved. Rates are fractions, times are seconds, budgets US dollars (``None``: no limit).
+
+    0 workers means by core count. ``providers``, ``limits`` (by provider) and ``prices`` (by ``provider:model``)
+    come from the tables of ``rbi.toml``.
+    """
 
     ideas: str = "ideas/ideas.txt"
     results: str = "results"
     name: str = ""
     model: str = ""
+    research_model: str = ""
+    code_model: str = ""
+    debug_model: str = ""
+    optimize_model: str = ""
+    temperature: float | None = None
+    max_output_tokens: int = 8192
+    budget: float | None = None
+    budget_per_idea: float | None = None
+    confirm_above: float = 1.0
     data: tuple[str, ...] = ("GOOG", "EURUSD")
     env: str = "auto"
     workers: int = 0
@@ -68,88 +94,52 @@ class Settings:
     commission: float = 0.001
     spread: float = 0.0
     margin: float = 1.0
-    max_calls: int = 16
+    max_calls: int = 64
     delay: float = 0.5
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    input_tokens_per_minute: int = 0
+    output_tokens_per_minute: int = 0
     call_timeout: float = 300.0
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    providers: tuple[Service, ...] = ()
+    limits: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: MappingProxyType({}))
+    prices: Mapping[str, TokenPrice] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def thread_count(self) -> int:
         """Parallel ideas: as set, or 5 to 18 by core count."""
         return self.workers or max(5, min(18, 4 * (os.cpu_count() or 1)))
 
+    def limits_for(self, provider: str) -> RateLimits:
+        """What calls to a provider are held to: its own table over the settings for all."""
+        whole = RateLimits(
+            self.requests_per_minute,
+            self.tokens_per_minute,
+            self.input_tokens_per_minute,
+            self.output_tokens_per_minute,
+            self.max_calls,
+            self.delay,
+        )
+        own: Mapping[str, Any] = self.limits.get(provider, {})
+        return replace(whole, **own)
+
     def identity(self) -> dict[str, Any]:
-        """The settings that can change a result."""
-        return {s.key: _plain(getattr(self, s.key)) for s in SETTINGS if s.identity}
+        """The settings that can change a result; later additions only where they are set."""
+        default = Settings()
+        return {
+            s.key: _plain(getattr(self, s.key))
+            for s in SETTINGS
+            if s.identity and not (s.identity_if_set and getattr(self, s.key) == getattr(default, s.key))
+        }
+
+    def money(self) -> dict[str, float | None]:
+        """The settings that say how much may be spent: a batch takes them from whoever goes on with it."""
+        return {"budget": self.budget, "budget_per_idea": self.budget_per_idea}
 
     def as_json(self) -> dict[str, Any]:
         """Every setting as a JSON value (never the environment, which holds keys)."""
         return {s.key: _plain(getattr(self, s.key)) for s in SETTINGS}
-
-
-SETTINGS: tuple[Setting, ...] = (
-    Setting("ideas", "the ideas file: one idea a line", metavar="FILE", needed=True),
-    Setting("results", "the results folder", metavar="FOLDER", needed=True),
-    Setting("name", "name of the batch and its run folder (default: date and ideas file)", metavar="NAME"),
-    Setting(
-        "model",
-        "who writes: openai[:NAME], claude[:NAME] or offline (default: the first with a key, else offline)",
-        metavar="PROVIDER[:NAME]",
-        identity=True,
-    ),
-    Setting(
-        "data",
-        "bars to test on: GOOG, EURUSD, BTCUSD or a CSV file; repeatable",
-        metavar="NAME|FILE",
-        repeatable=True,
-        identity=True,
-    ),
-    Setting("env", "where strategies run: auto, venv, current or conda:NAME", metavar="ENV"),
-    Setting("workers", "ideas worked on at once (0: by core count)", kind=int, low=0, high=1000, metavar="N"),
-    Setting("timeout", "seconds a backtest may take", kind=float, low=1, high=86_400, metavar="SECONDS"),
-    Setting("limit", "work on the first N ideas only (0: all)", kind=int, low=0, metavar="N"),
-    Setting("only", "work only on ideas that contain this text", metavar="TEXT"),
-    Setting("cash", "starting cash of every backtest", kind=float, low=1, metavar="AMOUNT", identity=True),
-    Setting(
-        "commission",
-        "commission a side, as a fraction",
-        kind=float,
-        low=0,
-        high=0.1,
-        metavar="RATE",
-        identity=True,
-    ),
-    Setting(
-        "spread", "bid-ask spread, as a fraction", kind=float, low=0, high=0.1, metavar="RATE", identity=True
-    ),
-    Setting(
-        "margin",
-        "margin required, as a fraction (1: no leverage)",
-        kind=float,
-        low=0.01,
-        high=1,
-        metavar="RATE",
-        identity=True,
-    ),
-    Setting("max_calls", "model calls in flight at once", kind=int, low=1, high=1000, metavar="N"),
-    Setting(
-        "delay",
-        "seconds between the starts of two model calls",
-        kind=float,
-        low=0,
-        high=3600,
-        metavar="SECONDS",
-    ),
-    Setting(
-        "call_timeout",
-        "seconds a model call may take, wall clock",
-        kind=float,
-        low=1,
-        high=86_400,
-        metavar="SECONDS",
-    ),
-)
-BY_KEY: Mapping[str, Setting] = {s.key: s for s in SETTINGS}
 
 
 def load(
@@ -160,19 +150,65 @@ def load(
     ``flags`` holds only what the command line really said. Raises `UsageError` for an unknown key, a value of
     the wrong kind or out of bounds, or a file that is no TOML.
     """
-    everything = {**_dotenv(folder / ENV_FILE), **environ}
-    values: dict[str, Any] = {}
+    everything = {**read_dotenv(folder / ENV_FILE), **environ}
     path = config or folder / CONFIG_FILE
-    for key, value in _toml(path, required=config is not None).items():
-        setting = BY_KEY[_known(key, path)]
-        values[key] = _read(setting, value, f"{path}: {key}")
+    written = read_toml(path, required=config is not None)
+    values: dict[str, Any] = _tables(written, path)
+    for key, value in written.items():
+        if key not in _TABLES:
+            values[key] = checked(BY_KEY[_known(key, path)], value, f"{path}: {key}")
     for setting in SETTINGS:
         if everything.get(setting.variable):
-            values[setting.key] = _from_text(setting, everything[setting.variable], setting.variable)
+            values[setting.key] = from_text(setting, everything[setting.variable], setting.variable)
     _refuse_misspelt(everything)
-    for key, value in flags.items():
-        values[key] = _from_flag(BY_KEY[key], value)
+    values |= _from_flags(flags)
     return Settings(**values, environ=everything)
+
+
+def from_record(record: Mapping[str, Any], flags: Mapping[str, Any], current: Settings) -> Settings:
+    """The settings of a recorded batch, with what the command line says now on top.
+
+    What was not recorded, because it belongs to this machine or did not exist yet, is as it is now.
+    """
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items() if k in BY_KEY}
+    return replace(
+        Settings(
+            environ=current.environ,
+            providers=current.providers,
+            limits=current.limits,
+            prices=current.prices,
+        ),
+        **{**values, **_from_flags(flags), "results": current.results},
+    )
+
+
+def template() -> str:
+    """An ``rbi.toml`` with every setting, its default and what it does, all commented out."""
+    default = Settings()
+    lines = [
+        "# Settings of rbi. Every one is also a command-line flag and an environment variable RBI_<KEY>;",
+        "# flags win over the environment, the environment over this file. Keys of models belong in .env.",
+        "",
+    ]
+    for setting in SETTINGS:
+        value = getattr(default, setting.key)
+        lines.append(f"# {setting.help}")
+        lines.append(f"# {setting.key} = {_toml_value(setting.example if value is None else value)}")
+        lines.append("")
+    return "\n".join([*lines, TABLES_TEMPLATE])
+
+
+def _from_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: from_flag(BY_KEY[key], value) for key, value in flags.items()}
+
+
+def _tables(written: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    if not any(name in written for name in _TABLES):
+        return {}
+    from rbi.provider_tables import read_tables  # most settings files have none
+
+    tables = read_tables(written, path)
+    return {name: getattr(tables, name) for name in _TABLES}
 
 
 def _refuse_misspelt(environ: Mapping[str, str]) -> None:
@@ -187,155 +223,16 @@ def _refuse_misspelt(environ: Mapping[str, str]) -> None:
                 )
 
 
-def from_record(record: Mapping[str, Any], flags: Mapping[str, Any], current: Settings) -> Settings:
-    """The settings of a recorded batch, with what the command line says now on top."""
-    known = {f.name for f in fields(Settings)}
-    values: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in record.items() if k in known
-    }
-    for key, value in flags.items():
-        values[key] = _from_flag(BY_KEY[key], value)
-    return Settings(**{**values, "results": current.results}, environ=current.environ)
-
-
-def template() -> str:
-    """An ``rbi.toml`` with every setting, its default and what it does, all commented out."""
-    default = Settings()
-    lines = [
-        "# Settings of rbi. Every one is also a command-line flag and an environment variable RBI_<KEY>;",
-        "# flags win over the environment, the environment over this file. Keys of models belong in .env.",
-        "",
-    ]
-    for setting in SETTINGS:
-        lines.append(f"# {setting.help}")
-        lines.append(f"# {setting.key} = {_toml_value(getattr(default, setting.key))}")
-        lines.append("")
-    return "\n".join(lines)
-
-
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """``did you mean X?`` for the nearest known word, else the list of them."""
-    options = list(known)
-    close = difflib.get_close_matches(word, options, n=1)
-    return f"did you mean {close[0]}?" if close else "one of: " + ", ".join(options)
+def _known(key: str, path: Path) -> str:
+    if key not in BY_KEY:
+        raise UsageError(
+            f"unknown setting {key!r}", where=str(path), fix=suggestion(key, [*BY_KEY, *_TABLES])
+        )
+    return key
 
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
-
-
-def _dotenv(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    from dotenv import dotenv_values
-
-    try:
-        values = dotenv_values(path, encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise UsageError(
-            "the file is not UTF-8 text", where=str(path), fix="write lines such as OPENAI_API_KEY=..."
-        ) from None
-    except OSError as error:
-        raise UsageError(
-            f"the file cannot be read: {error.strerror}", where=str(path), fix="check its permissions"
-        ) from None
-    return {key: value for key, value in values.items() if value is not None}
-
-
-def _toml(path: Path, *, required: bool) -> dict[str, Any]:
-    if not path.is_file():
-        if required or path.exists():
-            raise UsageError(
-                "there is no such settings file", where=str(path), fix="`rbi init` makes an rbi.toml"
-            )
-        return {}
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"the settings file is not valid TOML: {error}", where=str(path), fix="correct that line"
-        ) from None
-    except OSError as error:
-        raise UsageError(
-            f"the settings file cannot be read: {error.strerror}",
-            where=str(path),
-            fix="check its permissions",
-        ) from None
-
-
-def _known(key: str, path: Path) -> str:
-    if key not in BY_KEY:
-        raise UsageError(f"unknown setting {key!r}", where=str(path), fix=suggestion(key, BY_KEY))
-    return key
-
-
-def _from_flag(setting: Setting, value: Any) -> Any:
-    if setting.repeatable:
-        return _read(setting, list(value), setting.flag)
-    return _from_text(setting, str(value), setting.flag)
-
-
-def _from_text(setting: Setting, text: str, where: str) -> Any:
-    if setting.repeatable:
-        return _read(setting, [part.strip() for part in text.split(",") if part.strip()], where)
-    if setting.kind is str:
-        return _read(setting, text, where)
-    try:
-        number = setting.kind(text)
-    except ValueError:
-        kind = "a whole number" if setting.kind is int else "a number"
-        raise UsageError(f"{text!r} is not {kind}", where=where, fix=_range(setting)) from None
-    return _read(setting, number, where)
-
-
-def _read(setting: Setting, value: Any, where: str) -> Any:
-    if setting.repeatable:
-        items = [value] if isinstance(value, str) else value
-        if not isinstance(items, list) or not items or not all(isinstance(item, str) for item in items):
-            raise UsageError("a list of names is needed", where=where, fix=f'{setting.key} = ["GOOG"]')
-        for item in items:
-            _check_text(setting, item, where)
-        return tuple(items)
-    if setting.kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if not isinstance(value, setting.kind) or isinstance(value, bool):
-        raise UsageError(f"{value!r} is of the wrong kind", where=where, fix=_range(setting))
-    if isinstance(value, str):
-        _check_text(setting, value, where)
-    if isinstance(value, (int, float)) and not _within(setting, value):
-        raise UsageError(f"{value} is out of bounds", where=where, fix=_range(setting))
-    return value
-
-
-def _check_text(setting: Setting, value: str, where: str) -> None:
-    if setting.needed and not value.strip():
-        raise UsageError(f"{setting.key} must not be empty", where=where, fix=_range(setting))
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise UsageError(
-            "the text is not valid UTF-8", where=where, fix="rename the file or folder"
-        ) from None
-    if setting.key == "env" and value not in ENVIRONMENTS and not value.startswith("conda:"):
-        raise UsageError(
-            f"there is no kind of environment {value!r}", where=where, fix=suggestion(value, ENVIRONMENTS)
-        )
-
-
-def _within(setting: Setting, value: float) -> bool:
-    # Written so that NaN, which compares false with everything, is out of bounds.
-    above = setting.low is None or value >= setting.low
-    below = setting.high is None or value <= setting.high
-    return above and below and value == value and abs(value) != float("inf")
-
-
-def _range(setting: Setting) -> str:
-    if setting.kind is str:
-        return f'{setting.key} takes text, such as {setting.key} = "{setting.metavar.lower()}"'
-    kind = "a whole number" if setting.kind is int else "a number"
-    low = "" if setting.low is None else f" from {setting.low:g}"
-    high = "" if setting.high is None else f" to {setting.high:g}"
-    return f"{setting.flag} takes {kind}{low}{high}"
 
 
 def _toml_value(value: Any) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from rbi.errors import RbiError
 
@@ -15,17 +16,26 @@ from rbi.errors import RbiError
 class Database:
     """An SQLite file of one application and schema, shared by threads and processes.
 
-    ``tables`` are the statements that make a new file. With ``read_only`` nothing is made or changed, and a
-    folder that cannot be written is no obstacle. Raises `RbiError` when the file is unreadable, is another
+    ``tables`` are the statements that make a new file; ``changes`` those that bring a file of the schema before up
+    to the given one. With ``read_only`` nothing else is made or changed, and a folder that cannot be written is no
+    obstacle unless the file is of an older schema. Raises `RbiError` when the file is unreadable, is another
     application's or of another schema, or cannot be written.
     """
 
     def __init__(
-        self, path: Path, *, application_id: int, schema: int, tables: str, read_only: bool = False
+        self,
+        path: Path,
+        *,
+        application_id: int,
+        schema: int,
+        tables: str,
+        changes: Mapping[int, str] = MappingProxyType({}),
+        read_only: bool = False,
     ) -> None:
         self.path = path
         self._application_id = application_id
         self._schema = schema
+        self._changes = changes
         self._lock = threading.RLock()
         with explained(path):
             self._refuse_emptied()
@@ -35,6 +45,13 @@ class Database:
                 self._check()
                 if not read_only:
                     self._prepare(tables)
+                elif self._pragma("user_version") in self._changes:
+                    self._db.close()
+                    Database(
+                        path, application_id=application_id, schema=schema, tables=tables, changes=changes
+                    ).close()
+                    self._db = _look_at(path)
+                    self._db.row_factory = sqlite3.Row
             except BaseException:
                 self._db.close()
                 raise
@@ -56,6 +73,11 @@ class Database:
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA application_id = {self._application_id}")
                 self._db.execute(f"PRAGMA user_version = {self._schema}")
+            while self._pragma("user_version") in self._changes:
+                version = self._pragma("user_version")
+                for statement in self._changes[version].split(";"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {version + 1}")
 
     def _pragma(self, name: str) -> int:
         return int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
@@ -71,7 +93,7 @@ class Database:
                 fix="choose another folder with --results, or move the file away",
             )
         schema = self._pragma("user_version")
-        if schema != self._schema:
+        if schema != self._schema and schema not in self._changes:
             raise RbiError(
                 f"the journal has schema {schema}, this rbi reads schema {self._schema}",
                 where=str(self.path),

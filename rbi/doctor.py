@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from models.cost import PriceTable
 from models.errors import ModelError
 from models.factory import ModelFactory
 from rbi import __version__
@@ -24,6 +25,7 @@ from rbi.intake.ideas_file import read_ideas
 from rbi.results import OUTCOME_FILE
 from rbi.terminal import printable
 from rbi.workplace import JOURNAL_FILE, Workplace, open_existing
+from rbi.writers import writers
 from runners.base import RunnerError
 from runners.environments import describe
 
@@ -94,10 +96,10 @@ def _ideas(settings: Settings) -> str:
 
 
 def _model(settings: Settings) -> str:
-    factory = ModelFactory(settings.environ)
-    model = factory.create(settings.model or factory.default())
-    kind = "" if model.is_language_model else " (rule-based, not a language model)"
-    return f"{model.name}{kind}"
+    factory = ModelFactory(settings.environ, own=settings.providers, prices=PriceTable(settings.prices))
+    chosen = writers(settings, factory)
+    kind = "" if chosen.are_language_models else " (rule-based, not a language model)"
+    return ", ".join(dict.fromkeys(chosen.identity().values())) + kind
 
 
 def _data(settings: Settings) -> str:

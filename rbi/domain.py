@@ -115,6 +115,7 @@ class OutcomeKind(StrEnum):
     FAILED = "failed"
     NOT_UNDERSTOOD = "not understood"
     MODEL_FAILED = "model failed"
+    OVER_BUDGET = "over budget"
     BROKEN = "internal error"
 
 
@@ -137,8 +138,8 @@ class Outcome:
 
     @property
     def final(self) -> bool:
-        """Whether resume leaves it alone. What failed for want of a model (or by our own fault) is tried again."""
-        return self.kind not in (OutcomeKind.MODEL_FAILED, OutcomeKind.BROKEN)
+        """Whether resume leaves it alone. What failed for want of a model or money, or by our fault, is tried again."""
+        return self.kind not in (OutcomeKind.MODEL_FAILED, OutcomeKind.OVER_BUDGET, OutcomeKind.BROKEN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from models.base import BaseModel
 from models.client import Answer, ModelClient
 from rbi.domain import Idea
 from rbi.events import BacktestFinished, Events
 from rbi.journal import Journal
 from rbi.prompts import render
+from rbi.writers import Writers
 from runners.base import BarsFile, FailureKind, RunInterrupted, Runner, RunRequest, RunResult, Terms
 
 SCHEMA = 1
@@ -60,7 +60,7 @@ class JournaledEffects:
         batch: str,
         journal: Journal,
         client: ModelClient,
-        model: BaseModel,
+        writers: Writers,
         runner: Runner,
         terms: Terms,
         timeout_s: float,
@@ -70,7 +70,7 @@ class JournaledEffects:
         self._batch = batch
         self._journal = journal
         self._client = client
-        self._model = model
+        self._writers = writers
         self._runner = runner
         self._terms = terms
         self._timeout_s = timeout_s
@@ -81,7 +81,8 @@ class JournaledEffects:
     def ask(self, idea: Idea, stage: str, inputs: Mapping[str, str]) -> Answer:
         """The answer to a stage's prompt, remembered or new."""
         self._go_on()
-        return self._client.ask(self._model, render(stage, inputs), labels=self._labels(idea, stage))
+        prompt = self._writers.limited(render(stage, inputs))
+        return self._client.ask(self._writers.of(stage), prompt, labels=self._labels(idea, stage))
 
     def backtest(self, idea: Idea, source: str, bars: BarsFile) -> RunResult:
         """The result of a strategy on a slice, remembered or new."""

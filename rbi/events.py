@@ -67,6 +67,23 @@ class CallWaiting:
 
 
 @dataclass(frozen=True, slots=True)
+class FellBack:
+    """A question went from one model of a chain to the next."""
+
+    from_model: str
+    to_model: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetReached:
+    """The next call does not fit into what is left of the budget: no further one is made."""
+
+    spent_usd: Decimal
+    budget_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class BacktestFinished:
     """A backtest ended. ``replayed`` ones came from the journal."""
 
@@ -118,6 +135,8 @@ Event = (
     | CallStarted
     | CallFinished
     | CallWaiting
+    | FellBack
+    | BudgetReached
     | BacktestFinished
     | IdeaFinished
     | RunFolderChanged

@@ -8,13 +8,19 @@ from pathlib import Path
 from rbi.config import CONFIG_FILE, template
 from rbi.results import write_atomically
 
-ENV_EXAMPLE = """# Copy this file to .env and fill in the key you have. rbi reads .env; it never writes it anywhere.
+ENV_EXAMPLE = """# Copy this file to .env and fill in the keys you have. rbi reads .env; it never writes it anywhere.
 # OPENAI_API_KEY=
 # ANTHROPIC_API_KEY=
+# DEEPSEEK_API_KEY=
+# GROQ_API_KEY=
+# GEMINI_API_KEY=
+# XAI_API_KEY=
+# OPENROUTER_API_KEY=
 
-# Another address for a provider, if you need one:
+# Another address for a provider, if you need one (each has such a variable):
 # OPENAI_BASE_URL=
 # ANTHROPIC_BASE_URL=
+# OLLAMA_BASE_URL=
 """
 
 

@@ -15,16 +15,19 @@ import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+from models.base import Usage
+from models.memory import Budget, OverBudget
 from rbi.database import Database, readable
 from rbi.domain import Idea
 
 APPLICATION_ID = 0x52424931  # "RBI1": tells our file from any other SQLite file
-SCHEMA = 1
+SCHEMA = 2
 NANO = Decimal("1e-9")
+_LABEL_COLUMNS = {"batch": "batch", "idea": "idea", "stage": "stage", "model": "model"}
 T = TypeVar("T")
 
 _TABLES = """
@@ -42,10 +45,16 @@ CREATE TABLE effect (
     cost_nano_usd INTEGER,
     cost_known INTEGER NOT NULL DEFAULT 0,
     request BLOB NOT NULL,
-    result BLOB
+    result BLOB,
+    model TEXT NOT NULL DEFAULT '',
+    reserved_nano_usd INTEGER,
+    saved_nano_usd INTEGER NOT NULL DEFAULT 0,
+    input_tokens INTEGER,
+    output_tokens INTEGER
 );
 CREATE INDEX effect_by_key ON effect (key, state);
 CREATE INDEX effect_by_batch ON effect (batch, kind, state);
+CREATE INDEX effect_money ON effect (batch, idea, state, cost_nano_usd, reserved_nano_usd);
 CREATE TABLE batch (
     name TEXT PRIMARY KEY,
     source TEXT NOT NULL,
@@ -66,6 +75,20 @@ CREATE TABLE batch_idea (
     UNIQUE (batch, number)
 );
 """
+
+_CHANGES = {
+    1: """
+ALTER TABLE effect ADD COLUMN model TEXT NOT NULL DEFAULT '';
+ALTER TABLE effect ADD COLUMN reserved_nano_usd INTEGER;
+ALTER TABLE effect ADD COLUMN saved_nano_usd INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE effect ADD COLUMN input_tokens INTEGER;
+ALTER TABLE effect ADD COLUMN output_tokens INTEGER;
+CREATE INDEX effect_money ON effect (batch, idea, state, cost_nano_usd, reserved_nano_usd)
+"""
+}
+
+# What an effect counts for in a budget: its cost once that is known, its worst case until then.
+_COMMITTED = "coalesce(sum(coalesce(cost_nano_usd, reserved_nano_usd, 0)), 0)"
 
 
 def owner_name() -> str:
@@ -122,6 +145,8 @@ class Totals:
 
     ``cost_usd`` sums the known costs of every attempt; ``unknown_cost`` counts the attempts without a known one.
     ``in_flight`` calls belong to a living process; ``possibly_paid`` ones to a process that died in the middle.
+    ``reserved_usd`` is the worst case of all calls whose cost is not known (yet); ``saved_usd`` is what prompt
+    caching saved. Tokens are those of every call that reported them.
     """
 
     answers: int
@@ -131,6 +156,19 @@ class Totals:
     unknown_cost: int
     in_flight: int
     possibly_paid: int
+    reserved_usd: Decimal = Decimal(0)
+    saved_usd: Decimal = Decimal(0)
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StageUsage:
+    """What the answered calls of one stage took on average: tokens a call. ``calls`` is how many there were."""
+
+    calls: int
+    input_tokens: float
+    output_tokens: float
 
 
 class Journal:
@@ -143,7 +181,12 @@ class Journal:
         self.path = path
         self._owner = owner or owner_name()
         self._db = Database(
-            path, application_id=APPLICATION_ID, schema=SCHEMA, tables=_TABLES, read_only=read_only
+            path,
+            application_id=APPLICATION_ID,
+            schema=SCHEMA,
+            tables=_TABLES,
+            changes=_CHANGES,
+            read_only=read_only,
         )
 
     def close(self) -> None:
@@ -173,10 +216,21 @@ class Journal:
         )
         return self._read(rows, lambda row: _unpack(row["result"]))[0] if rows else None
 
-    def intend(self, key: str, *, kind: str, request: Mapping[str, Any], labels: Mapping[str, str]) -> int:
+    def intend(
+        self,
+        key: str,
+        *,
+        kind: str,
+        request: Mapping[str, Any],
+        labels: Mapping[str, str],
+        reserve_usd: Decimal | None = None,
+        budgets: Sequence[Budget] = (),
+    ) -> int:
         """Record that an effect is about to begin; the returned ticket ends it.
 
-        ``labels`` may name the ``batch``, ``idea`` and ``stage`` it is for.
+        ``labels`` may name the ``batch``, ``idea`` and ``stage`` it is for, and the ``model``. ``reserve_usd`` is
+        the most it can cost. Raises `models.memory.OverBudget` when that does not fit into one of ``budgets``:
+        looking and writing are one transaction, so that neither threads nor processes can spend the same money.
         """
         values = (
             key,
@@ -184,39 +238,92 @@ class Journal:
             labels.get("batch", ""),
             labels.get("idea", ""),
             labels.get("stage", ""),
+            labels.get("model", ""),
             self._owner,
             time.time(),
             _pack(request),
+            _nano(reserve_usd, ROUND_CEILING),
         )
         with self._db.transaction() as db:
+            for budget in budgets:
+                self._check_budget(db, budget, labels, reserve_usd or Decimal(0))
             row = db.execute(
-                "INSERT INTO effect (key, kind, batch, idea, stage, state, owner, started, request)"
-                " VALUES (?, ?, ?, ?, ?, 'intent', ?, ?, ?) RETURNING id",
+                "INSERT INTO effect (key, kind, batch, idea, stage, model, state, owner, started, request,"
+                " reserved_nano_usd) VALUES (?, ?, ?, ?, ?, ?, 'intent', ?, ?, ?, ?) RETURNING id",
                 values,
             ).fetchone()
         return int(row["id"])
 
-    def complete(self, ticket: int, result: Mapping[str, Any], cost_usd: Decimal | None) -> None:
+    def _check_budget(
+        self, db: sqlite3.Connection, budget: Budget, labels: Mapping[str, str], reserve_usd: Decimal
+    ) -> None:
+        where = " AND ".join(f"{_LABEL_COLUMNS[name]} = ?" for name in budget.by) or "1"
+        values = [labels.get(name, "") for name in budget.by]
+        committed = db.execute(f"SELECT {_COMMITTED} FROM effect WHERE {where}", values).fetchone()[0] * NANO  # noqa: S608
+        if committed + reserve_usd <= budget.limit_usd:
+            return
+        owners = db.execute(
+            f"SELECT DISTINCT owner FROM effect WHERE {where} AND state = 'intent' AND kind = 'model'",  # noqa: S608
+            values,
+        ).fetchall()
+        raise OverBudget(budget, committed, in_flight=any(is_alive(row["owner"]) for row in owners))
+
+    def complete(
+        self,
+        ticket: int,
+        result: Mapping[str, Any],
+        cost_usd: Decimal | None,
+        *,
+        usage: Usage | None = None,
+        saved_usd: Decimal = Decimal(0),
+    ) -> None:
         """Record an effect's result: from now on `recall` returns it. An unknown cost is ``None``."""
-        self._end(ticket, "done", result, cost_usd)
+        self._end(ticket, "done", result, cost_usd, usage, saved_usd)
 
-    def fail(self, ticket: int, error: Mapping[str, Any], cost_usd: Decimal | None) -> None:
+    def fail(
+        self,
+        ticket: int,
+        error: Mapping[str, Any],
+        cost_usd: Decimal | None,
+        *,
+        usage: Usage | None = None,
+    ) -> None:
         """Record that an effect gave no result. It counts and costs, but is never replayed."""
-        self._end(ticket, "failed", error, cost_usd)
+        self._end(ticket, "failed", error, cost_usd, usage, Decimal(0))
 
-    def _end(self, ticket: int, state: str, result: Mapping[str, Any], cost_usd: Decimal | None) -> None:
-        nano = None if cost_usd is None else int((cost_usd / NANO).to_integral_value())
+    def _end(
+        self,
+        ticket: int,
+        state: str,
+        result: Mapping[str, Any],
+        cost_usd: Decimal | None,
+        usage: Usage | None,
+        saved_usd: Decimal,
+    ) -> None:
+        values = (
+            state,
+            time.time(),
+            _pack(result),
+            _nano(cost_usd),
+            cost_usd is not None,
+            _nano(saved_usd),
+            usage.input_tokens if usage else None,
+            usage.output_tokens if usage else None,
+            ticket,
+        )
         with self._db.transaction() as db:
             db.execute(
-                "UPDATE effect SET state = ?, finished = ?, result = ?, cost_nano_usd = ?, cost_known = ?"
-                " WHERE id = ?",
-                (state, time.time(), _pack(result), nano, nano is not None, ticket),
+                "UPDATE effect SET state = ?, finished = ?, result = ?, cost_nano_usd = ?, cost_known = ?,"
+                " saved_nano_usd = ?, input_tokens = ?, output_tokens = ? WHERE id = ?",
+                values,
             )
 
     def totals(self, batch: str) -> Totals:
         """What a batch's effects amount to."""
         rows = self._db.query(
-            "SELECT kind, state, count(*) AS n, sum(cost_nano_usd) AS nano, sum(cost_known = 0) AS unknown"
+            "SELECT kind, state, count(*) AS n, sum(cost_nano_usd) AS nano, sum(cost_known = 0) AS unknown,"
+            " sum(CASE WHEN cost_nano_usd IS NULL THEN reserved_nano_usd END) AS reserved,"
+            " sum(saved_nano_usd) AS saved, sum(input_tokens) AS sent, sum(output_tokens) AS written"
             " FROM effect WHERE batch = ? GROUP BY kind, state",
             batch,
         )
@@ -226,6 +333,10 @@ class Journal:
             return int(by[kind, state]["n"]) if (kind, state) in by else 0
 
         ended = [row for (kind, state), row in by.items() if kind == "model" and state != "intent"]
+
+        def total(column: str) -> int:
+            return sum(row[column] or 0 for row in by.values())
+
         open_owners = self._db.query(
             "SELECT owner FROM effect WHERE batch = ? AND kind = 'model' AND state = 'intent'", batch
         )
@@ -238,7 +349,20 @@ class Journal:
             unknown_cost=sum(row["unknown"] for row in ended),
             in_flight=alive,
             possibly_paid=len(open_owners) - alive,
+            reserved_usd=total("reserved") * NANO,
+            saved_usd=total("saved") * NANO,
+            input_tokens=total("sent"),
+            output_tokens=total("written"),
         )
+
+    def usage_by_stage(self, model: str) -> dict[str, StageUsage]:
+        """What the calls that ``model`` (``provider:name``, as asked for) answered took, by stage."""
+        rows = self._db.query(
+            "SELECT stage, count(*) AS n, avg(input_tokens) AS sent, avg(output_tokens) AS written FROM effect"
+            " WHERE kind = 'model' AND model = ? AND state = 'done' AND input_tokens IS NOT NULL GROUP BY stage",
+            model,
+        )
+        return {row["stage"]: StageUsage(row["n"], row["sent"], row["written"]) for row in rows}
 
     def calls(self, batch: str, idea_id: str) -> list[dict[str, Any]]:
         """The model calls and backtests made for one idea, in order: kind, stage, state, seconds, cost, detail."""
@@ -252,14 +376,15 @@ class Journal:
     ) -> BatchRecord:
         """Record a batch with these ideas, or that it goes on.
 
-        Of a known batch only ``folder`` and the time it was touched change; an idea that it already has keeps its
-        number, a new one gets the next.
+        Of a known batch ``folder``, ``settings`` and the time it was touched change; an idea that it already has
+        keeps its number, a new one gets the next.
         """
         now = time.time()
         with self._db.transaction() as db:
             db.execute(
                 "INSERT INTO batch (name, source, created, touched, folder, settings) VALUES (?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (name) DO UPDATE SET touched = excluded.touched, folder = excluded.folder",
+                " ON CONFLICT (name) DO UPDATE SET touched = excluded.touched, folder = excluded.folder,"
+                " settings = excluded.settings",
                 (name, source, now, now, folder, json.dumps(dict(settings), sort_keys=True)),
             )
             _insert_ideas(db, name, texts)
@@ -331,6 +456,10 @@ def _insert_ideas(db: sqlite3.Connection, batch: str, texts: Sequence[str]) -> N
             "INSERT INTO batch_idea (batch, idea_id, number, text) VALUES (?, ?, ?, ?)",
             (batch, idea_id, last, text),
         )
+
+
+def _nano(usd: Decimal | None, rounding: str = ROUND_HALF_EVEN) -> int | None:
+    return None if usd is None else int((usd / NANO).to_integral_value(rounding))
 
 
 def _pack(value: Mapping[str, Any]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from models.errors import Interrupted, ModelError
+from models.errors import BudgetSpent, Interrupted, ModelError
 from rbi.domain import Backtest, Draft, Idea, IdeaReport, Outcome, OutcomeKind, Verdict
 from rbi.stages.check import check
 from rbi.stages.context import Context
@@ -12,6 +12,7 @@ from rbi.stages.repair import described, repair
 from rbi.stages.research import research
 from rbi.stages.run import run
 from rbi.stages.write import write
+from rbi.writers import BUDGET
 
 Stage = Callable[[Draft, Context], Draft]
 STAGES: tuple[Stage, ...] = (research, write, check, run, repair)
@@ -24,8 +25,9 @@ NOT_VALIDATED = "dev slice only: look-ahead, costs and the hold-out have not bee
 def run_idea(idea: Idea, context: Context, entered: Callable[[str], None]) -> IdeaReport:
     """Take an idea through the stages to its outcome. ``entered`` is told each stage's name.
 
-    Raises what ends the whole batch: fatal `ModelError` and `Interrupted`, `runners.base.RunnerError`.
-    A model that fails for this idea alone is an outcome.
+    Raises what ends the whole batch: fatal `ModelError`, `Interrupted` and the batch's `BudgetSpent`, and
+    `runners.base.RunnerError`. A model that fails for this idea alone, or an idea that has used up its own budget,
+    is an outcome.
     """
     draft = Draft(idea)
     for stage in STAGES:
@@ -33,7 +35,7 @@ def run_idea(idea: Idea, context: Context, entered: Callable[[str], None]) -> Id
         try:
             draft = stage(draft, context)
         except ModelError as error:
-            if error.fatal or isinstance(error, Interrupted):
+            if _ends_the_batch(error):
                 raise
             return IdeaReport(draft, _model_failed(stage.__name__, error))
         if draft.outcome:
@@ -67,6 +69,13 @@ def judge(backtests: tuple[Backtest, ...]) -> tuple[Verdict, tuple[str, ...]]:
     return Verdict.CANNOT_TELL, (NOT_VALIDATED, *reasons)
 
 
+def _ends_the_batch(error: ModelError) -> bool:
+    if isinstance(error, BudgetSpent):
+        return error.budget == BUDGET
+    return error.fatal or isinstance(error, Interrupted)
+
+
 def _model_failed(stage: str, error: ModelError) -> Outcome:
     reason = f"{stage}: {error.message}" + (f" ({error.hint})" if error.hint else "")
-    return Outcome(OutcomeKind.MODEL_FAILED, None, (reason,), cause=error.kind)
+    kind = OutcomeKind.OVER_BUDGET if isinstance(error, BudgetSpent) else OutcomeKind.MODEL_FAILED
+    return Outcome(kind, None, (reason,), cause=error.kind)

@@ -23,10 +23,12 @@ from rbi.domain import OutcomeKind
 from rbi.events import (
     BacktestFinished,
     BatchStarted,
+    BudgetReached,
     CallFinished,
     CallStarted,
     CallWaiting,
     Event,
+    FellBack,
     IdeaFinished,
     IdeaStarted,
     Notice,
@@ -128,11 +130,35 @@ def _clock(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds))).removeprefix("0:")
 
 
+class Remarks:
+    """What both people's sinks say between ideas: a fallback once for each pair of models, and the budget's end."""
+
+    def __init__(self) -> None:
+        self._fallbacks: set[tuple[str, str]] = set()
+
+    def of(self, event: Event) -> str:
+        """The line for an event; empty if nothing is to be said."""
+        match event:
+            case FellBack():
+                pair = (event.from_model, event.to_model)
+                if pair in self._fallbacks:
+                    return ""
+                self._fallbacks.add(pair)
+                return printable(f"{event.from_model} -> {event.to_model}: {event.reason}")
+            case BudgetReached():
+                return f"the budget is reached: ${event.spent_usd:.4f} of ${event.budget_usd:.4f}"
+            case Notice():
+                return printable(event.text)
+            case _:
+                return ""
+
+
 class LiveProgress:
     """Live progress on a terminal: finished ideas scroll by, the state stays at the bottom."""
 
     def __init__(self, console: Console) -> None:
         self._tally = Tally()
+        self._remarks = Remarks()
         self._console = console
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=8, transient=True)
 
@@ -156,14 +182,14 @@ class LiveProgress:
                 )
                 line.truncate(self._console.width, overflow="ellipsis")
                 self._console.print(line)
-            case Notice():
-                self._console.print(Text(printable(event.text), style="yellow"))
             case RunFolderChanged():
                 self._console.print(
                     Text(f"a new day: ideas that start now go to {event.folder}", style="bold")
                 )
             case _:
-                pass
+                remark = self._remarks.of(event)
+                if remark:
+                    self._console.print(Text(remark, style="yellow"))
 
     def _render(self) -> RenderableType:
         tally = self._tally
@@ -190,6 +216,7 @@ class PlainProgress:
 
     def __init__(self, console: ConsoleLock) -> None:
         self._tally = Tally()
+        self._remarks = Remarks()
         self._console = console
 
     def __call__(self, event: Event) -> None:
@@ -205,12 +232,12 @@ class PlainProgress:
                 self._console.write_line(
                     f"{event.model} waits {event.seconds:.1f} s: {printable(event.reason)}"
                 )
-            case Notice():
-                self._console.write_line(printable(event.text))
             case RunFolderChanged():
                 self._console.write_line(f"a new day: ideas that start now go to {event.folder}")
             case _:
-                pass
+                remark = self._remarks.of(event)
+                if remark:
+                    self._console.write_line(remark)
 
 
 class JsonProgress:

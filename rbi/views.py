@@ -91,8 +91,8 @@ def counts_line(records: Iterable[IdeaRecord]) -> str:
     return " · ".join(f"{n} {kind}" for kind, n in ended.most_common())
 
 
-def money_line(totals: Totals) -> str:
-    """What a batch has cost, and what is not known of it."""
+def money_line(totals: Totals, budget: float | None = None) -> str:
+    """What a batch has cost, what is not known of it, and how much of its ``budget`` (USD) that uses."""
     parts = [f"{totals.answers} answers", f"{totals.backtests} backtests", f"${totals.cost_usd:.4f}"]
     if totals.failed_calls:
         parts.append(f"{totals.failed_calls} failed calls")
@@ -102,7 +102,17 @@ def money_line(totals: Totals) -> str:
         parts.append(f"{totals.in_flight} calls in flight")
     if totals.possibly_paid:
         parts.append(f"{totals.possibly_paid} calls ended without an answer (possibly paid)")
+    if totals.saved_usd > 0:
+        parts.append(f"saved by prompt caching ${totals.saved_usd:.4f}")
+    if budget is not None:
+        parts.append(_budget_used(totals, budget))
     return " · ".join(parts)
+
+
+def _budget_used(totals: Totals, budget: float) -> str:
+    used = totals.cost_usd + totals.reserved_usd
+    aside = f" (${totals.reserved_usd:.4f} of it set aside)" if totals.reserved_usd else ""
+    return f"budget ${used:.4f} of ${budget:.2f} used{aside}"
 
 
 def status_json(batch: BatchRecord, records: Sequence[IdeaRecord], totals: Totals) -> dict[str, Any]:
@@ -122,6 +132,9 @@ def status_json(batch: BatchRecord, records: Sequence[IdeaRecord], totals: Total
         "unknown_cost_calls": totals.unknown_cost,
         "in_flight": totals.in_flight,
         "possibly_paid": totals.possibly_paid,
+        "saved_usd": f"{totals.saved_usd:f}",
+        "reserved_usd": f"{totals.reserved_usd:f}",
+        "budget_usd": batch.settings.get("budget"),
         "settings": dict(batch.settings),
     }
 
@@ -141,7 +154,7 @@ def status_page(
     lines = [
         f"{batch.name}: {finished} of {len(records)} ideas finished (begun {created})",
         f"  {counts_line(records)}",
-        f"  {money_line(totals)}",
+        f"  {money_line(totals, batch.settings.get('budget'))}",
         f"  {identity['model']} on {', '.join(identity['data'])}",
     ]
     if finished < len(records):
@@ -154,15 +167,21 @@ def status_page(
 def models_table(listings: Sequence[ModelListing]) -> RenderableType:
     """Every provider: its key, whether it can be used here, its default model and price."""
     table = Table(expand=False)
-    for name in ("provider", "key variable", "usable here", "default model"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("USD per million tokens (in / out)", no_wrap=True)
+    for name in (
+        "provider",
+        "key variable",
+        "usable here",
+        "default model",
+        "USD a million tokens, in / out",
+    ):
+        # Only the reason why not may break: names are there to be copied.
+        table.add_column(name, no_wrap=name == "key variable", overflow="fold")
     for listing in listings:
         table.add_row(
             listing.provider,
             listing.key_variable or "none needed",
             "yes" if listing.usable else f"no: {listing.why_not}",
-            listing.default_model,
+            listing.default_model or "the first it has",
             _price(listing),
         )
     return table

@@ -70,7 +70,9 @@ class Workplace:
                 name,
                 source=source,
                 folder=known.folder if known else name,
-                settings={**settings.as_json(), "identity": dict(identity)},
+                settings={**known.settings, **settings.money()}
+                if known
+                else {**settings.as_json(), "identity": dict(identity)},
                 texts=texts,
             )
         wanted = {Idea(0, text).idea_id for text in texts}
@@ -125,7 +127,7 @@ class Workplace:
                 return now.folder
             in_use = self.journal.folders_in_use()
             folder = next(name for name in _numbered(base) if in_use.get(name, batch.name) == batch.name)
-            self.journal.save_batch(batch.name, source=batch.source, folder=folder, settings=batch.settings)
+            self.journal.save_batch(batch.name, source=batch.source, folder=folder, settings=now.settings)
             return folder
 
     def leaderboard(self, batch: str) -> tuple[Row, ...]:
@@ -166,9 +168,11 @@ def _numbered(base: str) -> Iterator[str]:
 def check_identity(batch: BatchRecord, identity: Mapping[str, Any]) -> None:
     """Refuse to go on with a batch under settings that can change its results. Raises `UsageError`."""
     recorded = batch.settings.get("identity", {})
-    changed = [key for key in identity if recorded.get(key) != identity[key]]
+    changed = [key for key in {**recorded, **identity} if recorded.get(key) != identity.get(key)]
     if changed:
-        now = ", ".join(f"{key}: {_brief(recorded.get(key))} -> {_brief(identity[key])}" for key in changed)
+        now = ", ".join(
+            f"{key}: {_brief(recorded.get(key))} -> {_brief(identity.get(key))}" for key in changed
+        )
         raise UsageError(
             f"batch {batch.name} was made with other settings ({now})",
             fix="choose another --name: recorded answers and backtests are used again, nothing is paid twice",

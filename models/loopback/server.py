@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import socket
 import ssl
-import struct
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import islice
+from decimal import Decimal
 from types import TracebackType
 from typing import Any
 
-from models.loopback.answers import Answer, Answers, Asked, Failure, Misbehaviour, Reply
-from models.loopback.wire import AnthropicWire, OpenAIWire, Wire
-
-_TRICKLE_EVERY_S = 0.05
+from models.loopback.answers import Answers
+from models.loopback.exchange import Listener
+from models.loopback.latency import Latency, drawn
+from models.loopback.ledger import Entry, Ledger, Prices, WorstWindow, bill, worst_window
+from models.loopback.limits import Enforced, Enforcement
+from models.loopback.line import Request
+from models.loopback.tokens import PromptCache
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A request as it arrived: header names in lower case, ``at`` on the clock of `time.monotonic`."""
+    """A request as it arrived: header names in lower case, ``at`` in seconds on the server's clock."""
 
     path: str
     headers: Mapping[str, str]
@@ -35,8 +35,10 @@ class Seen:
 class LoopbackServer:
     """Serves ``answers`` on ``127.0.0.1`` in a thread of its own, until closed. A context manager.
 
-    ``latency_s`` is slept before each answer. Port 0 takes a free one; see ``port``. With ``tls`` it speaks
-    HTTPS, under the name ``localhost``.
+    ``latency_s`` passes before each answer and ``pace_s`` after each event of a stream; both are seconds or what
+    draws them. ``limits`` are enforced on the ``clock`` (seconds). ``caching`` reports long prefixes that were
+    sent before as cached. ``models`` is what ``GET /v1/models`` lists. ``on_end`` is called, from any thread, when a
+    question is over. Port 0 takes a free one; see ``port``. With ``tls`` it speaks HTTPS, as ``localhost``.
     """
 
     def __init__(
@@ -44,28 +46,42 @@ class LoopbackServer:
         answers: Answers,
         *,
         port: int = 0,
-        latency_s: float = 0.0,
+        latency_s: float | Latency = 0.0,
+        pace_s: float | Latency = 0.0,
+        limits: Enforced | None = None,
+        caching: bool = False,
+        models: Sequence[str] = ("loopback",),
+        clock: Callable[[], float] = time.monotonic,
+        on_end: Callable[[Entry], None] | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.answers = answers
-        self.latency_s = latency_s
         self.closing = threading.Event()
+        self.ledger = Ledger()
+        self.enforcement = Enforcement(limits or Enforced(), clock)
+        self.cache = PromptCache() if caching else None
+        self._latency_s, self._pace_s = latency_s, pace_s
+        self._models = tuple(models)
+        self._clock = clock
+        self._on_end = on_end
         self._lock = threading.Lock()
         self._seen: list[Seen] = []
-        self._in_flight = 0
-        self._peak = 0
-        self._server = _Server(("127.0.0.1", port), _Handler, self)
+        self._connections: set[socket.socket] = set()
+        self._listener = Listener(("127.0.0.1", port), self)
         self._origin = f"http://127.0.0.1:{self.port}"
         if tls is not None:
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+            # The handshake is left to each connection's own thread: a caller that dallies holds up nobody else.
+            self._listener.socket = tls.wrap_socket(
+                self._listener.socket, server_side=True, do_handshake_on_connect=False
+            )
             self._origin = f"https://localhost:{self.port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
     @property
     def port(self) -> int:
         """The TCP port."""
-        return int(self._server.server_address[1])
+        return int(self._listener.server_address[1])
 
     @property
     def openai_url(self) -> str:
@@ -79,21 +95,43 @@ class LoopbackServer:
 
     @property
     def seen(self) -> tuple[Seen, ...]:
-        """Every request so far, in order of arrival."""
+        """Every request so far, questions or not, in order of arrival."""
         with self._lock:
             return tuple(self._seen)
 
     @property
+    def log(self) -> tuple[Entry, ...]:
+        """Every question so far: when it came, whether it was turned away, what it used."""
+        return self.ledger.entries
+
+    @property
     def peak(self) -> int:
-        """The most requests ever being answered at once."""
-        return self._peak
+        """The most questions ever being answered at once."""
+        return self.ledger.peak
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether streams come event by event."""
+        return self._pace_s != 0
+
+    def worst_window(self, period_s: float = 60.0, *, turned_away: bool = True) -> WorstWindow:
+        """The most that arrived in any ``period_s`` seconds, with or without what was turned away."""
+        return worst_window(self.log, period_s, turned_away=turned_away)
+
+    def bill(self, prices: Prices) -> Decimal:
+        """US dollars for every question whose answer carried a usage. Raises `LookupError` without a price."""
+        return bill(self.log, prices)
 
     def close(self) -> None:
-        """Stop serving and end every answer that is hanging."""
+        """Stop serving, end every answer that is hanging and every connection."""
         self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self._listener.shutdown()
+        self._listener.server_close()
         self._thread.join()
+        with self._lock:
+            for connection in self._connections:
+                with contextlib.suppress(OSError):  # the caller may have hung up already
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> LoopbackServer:
         return self
@@ -104,156 +142,57 @@ class LoopbackServer:
         self.close()
 
     @contextlib.contextmanager
-    def recording(self, seen: Seen) -> Iterator[int]:
-        """Count the request while it is being answered; gives its number."""
+    def connected(self, connection: socket.socket) -> Iterator[None]:
+        """Keep the connection in mind, to end it when the server is closed."""
         with self._lock:
-            self._seen.append(seen)
-            number = len(self._seen)
-            self._in_flight += 1
-            self._peak = max(self._peak, self._in_flight)
+            self._connections.add(connection)
         try:
-            yield number
+            yield
         finally:
             with self._lock:
-                self._in_flight -= 1
+                self._connections.discard(connection)
+
+    def record(self, request: Request, body: Mapping[str, Any]) -> None:
+        """Write down a request."""
+        with self._lock:
+            self._seen.append(Seen(request.path, request.headers, body, self._clock()))
+
+    def wait_before_answering(self) -> None:
+        """Let the latency pass, or the server be closed."""
+        self._wait(self._latency_s)
+
+    def wait_between_events(self) -> None:
+        """Let the pace's time pass, or the server be closed."""
+        self._wait(self._pace_s)
+
+    def ended(self, entry: Entry) -> None:
+        """A question is over."""
+        if self._on_end is not None:
+            self._on_end(entry)
+
+    def _wait(self, latency: float | Latency) -> None:
+        seconds = drawn(latency)
+        if seconds > 0:
+            self.closing.wait(seconds)
+
+    def model_list(self) -> dict[str, Any]:
+        """What both protocols' SDKs take for a list of models."""
+        return {
+            "object": "list",
+            "has_more": False,
+            "first_id": None,
+            "last_id": None,
+            "data": [_listed(name) for name in self._models],
+        }
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(
-        self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], loopback: LoopbackServer
-    ) -> None:
-        super().__init__(address, handler)
-        self.loopback = loopback
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    # Small writes would otherwise wait for the other side's delayed acknowledgements.
-    disable_nagle_algorithm = True
-    server: _Server
-
-    def do_POST(self) -> None:
-        """Record the request and answer it; an SDK that hangs up in the middle is no error."""
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        text = self.rfile.read(int(headers.get("content-length", 0)))
-        wire = self._wire()
-        try:
-            body = json.loads(text)
-        except ValueError:
-            wire, body = None, {}
-        loopback = self.server.loopback
-        seen = Seen(self.path, headers, body, time.monotonic())
-        with loopback.recording(seen) as number, contextlib.suppress(ConnectionError):
-            if wire is None:
-                self._send_json(404, {"error": "not a chat completion or messages request"})
-                return
-            loopback.closing.wait(loopback.latency_s)
-            asked = wire.asked(body, number)
-            self._answer(wire, asked, loopback.answers(asked), seen)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing is printed: `LoopbackServer.seen` is the log."""
-
-    def _wire(self) -> Wire | None:
-        path = self.path.partition("?")[0]
-        if path in ("/v1/chat/completions", "/chat/completions"):
-            return OpenAIWire()
-        return AnthropicWire() if path == "/v1/messages" else None
-
-    def _answer(self, wire: Wire, asked: Asked, answer: Answer, seen: Seen) -> None:
-        if isinstance(answer, Misbehaviour):
-            self._misbehave(wire, asked, answer)
-        elif isinstance(answer, Failure):
-            self._fail(wire, asked, answer)
-        else:
-            reply = Reply(answer) if isinstance(answer, str) else answer
-            self._reply(wire, asked, reply, seen.body)
-
-    def _reply(self, wire: Wire, asked: Asked, reply: Reply, body: Mapping[str, Any]) -> None:
-        if not asked.streaming:
-            self._send_json(200, wire.whole(asked, reply))
-            return
-        options = body.get("stream_options") or {}
-        self._open_stream()
-        for event in wire.events(asked, reply, wants_usage=bool(options.get("include_usage"))):
-            self._send_piece(event)
-        self._end_stream()
-
-    def _fail(self, wire: Wire, asked: Asked, failure: Failure) -> None:
-        if not failure.midway:
-            self._send_json(failure.status, wire.error(failure), failure.headers)
-            return
-        self._open_stream()
-        self._send_piece(self._beginning(wire, asked))
-        self._send_piece(wire.error_event(failure))
-        self._end_stream()
-
-    def _misbehave(self, wire: Wire, asked: Asked, how: Misbehaviour) -> None:
-        self.close_connection = True
-        if how is Misbehaviour.HANG:
-            self.server.loopback.closing.wait()
-        elif how is Misbehaviour.RESET:
-            self._reset()
-        elif how is Misbehaviour.GARBAGE:
-            self._send(200, "text/html", b"<html>not what you asked for</html>", {})
-        else:
-            self._misbehave_in_stream(wire, asked, how)
-
-    def _misbehave_in_stream(self, wire: Wire, asked: Asked, how: Misbehaviour) -> None:
-        self._open_stream()
-        if how is Misbehaviour.GARBAGE_EVENTS:
-            self._send_piece("event: message_start\ndata: {not json\n\n")
-        elif how is Misbehaviour.NO_CHOICES:
-            self._send_piece('data: {"id": "x", "object": "chat.completion.chunk", "choices": []}\n\n')
-        else:
-            self._send_piece(self._beginning(wire, asked))
-        if how is Misbehaviour.HANG_MIDWAY:
-            self.server.loopback.closing.wait()
-        elif how is Misbehaviour.TRICKLE:
-            # Comment lines are swallowed by the SDKs: their callers see no chunk at all.
-            while not self.server.loopback.closing.wait(_TRICKLE_EVERY_S):
-                self._send_piece(": still thinking\n")
-        elif how is Misbehaviour.RESET_MIDWAY:
-            self._reset()
-            return
-        self._end_stream()
-
-    def _beginning(self, wire: Wire, asked: Asked) -> str:
-        """A stream's first events, up to and with some text."""
-        events = wire.events(asked, Reply("half an answer"), wants_usage=True)
-        return "".join(islice(events, wire.opening_events))
-
-    def _send_json(
-        self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
-    ) -> None:
-        self._send(status, "application/json", json.dumps(body).encode(), headers or {})
-
-    def _send(self, status: int, kind: str, body: bytes, headers: Mapping[str, str]) -> None:
-        self.send_response(status)
-        self.send_header("content-type", kind)
-        self.send_header("content-length", str(len(body)))
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def _open_stream(self) -> None:
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.send_header("transfer-encoding", "chunked")
-        self.end_headers()
-
-    def _send_piece(self, text: str) -> None:
-        data = text.encode()
-        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
-
-    def _end_stream(self) -> None:
-        self.wfile.write(b"0\r\n\r\n")
-
-    def _reset(self) -> None:
-        # Lingering for zero seconds makes closing send a reset instead of an orderly end.
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.connection.close()
+def _listed(name: str) -> dict[str, Any]:
+    return {
+        "id": name,
+        "object": "model",
+        "type": "model",
+        "created": 0,
+        "created_at": "1970-01-01T00:00:00Z",
+        "display_name": name,
+        "owned_by": "loopback",
+    }

@@ -1,22 +1,37 @@
-"""What every model reached through an SDK has in common: deadline, redaction, errors."""
+"""What every model reached through an SDK has in common: the way of one question, redaction, errors."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Generic
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Generic
 
-from models.base import Account, BaseModel, ModelResponse, Prompt
-from models.errors import ConnectionFailed, DeadlineExceeded, ModelError
-from models.providers.connection import Client, Connection, Deadline
-from models.providers.rejection import Rejection, classify
+from models.base import Account, BaseModel, ModelResponse, Prompt, RateReport
+from models.errors import BadRequest, ConnectionFailed, DeadlineExceeded, ModelError
+from models.providers.classification import address_of, classify
+from models.providers.connection import Client, Connection
+from models.providers.deadline import Deadline
+from models.providers.dialect import Dialect
+from models.providers.exchange import SDK, Exchange, Request, exchange
+from models.providers.rate_headers import rate_report
+from models.providers.rejection import Rejection
+from models.providers.reply import Reply
 from models.providers.service import Service
 from models.secrets import Secret, public_url, redact, without
 
+if TYPE_CHECKING:
+    import httpx2
+
+# Refused parameters come one at a time, and there are not many that can be changed.
+_MOST_ROUNDS = 6
+
+Opened = Callable[[RateReport], None]
+
 
 class HostedModel(BaseModel, Generic[Client]):
-    """A model of a `Service`. Subclasses build the SDK's client and ask it once.
+    """A model of a `Service`. Subclasses know the protocol: the SDK, the request and the answer.
 
     Errors travel as return values until `generate` raises them, outside of any ``except`` block: the
     SDK's own exceptions hold the request and the provider's unredacted words, and must not be chained.
@@ -31,49 +46,142 @@ class HostedModel(BaseModel, Generic[Client]):
 
     @staticmethod
     @abstractmethod
-    def build_client(base_url: str, key: Secret, on_request: Callable[[Any], None]) -> Any:
-        """The SDK's client; ``on_request`` has to see each HTTP request before it is sent."""
+    def build_client(base_url: str, key: Secret, http: httpx2.Client) -> Any:
+        """The SDK's client, with its retries off, over ``http``."""
+
+    @staticmethod
+    @abstractmethod
+    def _sdk() -> SDK:
+        """The SDK's module."""
 
     @abstractmethod
-    def _ask_once(self, client: Client, prompt: Prompt, deadline: Deadline) -> ModelResponse | ModelError:
-        """One answer, or what prevented it."""
+    def _first_dialect(self) -> Dialect:
+        """How the model is asked before anything was learned."""
 
-    def generate(self, prompt: Prompt, *, deadline_s: float) -> ModelResponse:
+    @abstractmethod
+    def _request(self, prompt: Prompt, dialect: Dialect) -> Request:
+        """What is sent."""
+
+    @abstractmethod
+    def _read(self, body: bytes) -> Reply:
+        """What the body of an answer says, as far as it came."""
+
+    def generate(self, prompt: Prompt, *, deadline_s: float, opened: Opened | None = None) -> ModelResponse:
         """See `BaseModel.generate`."""
-        client = self._connection.client()
-        with self._connection.limit(deadline_s) as deadline:
-            outcome = self._ask_once(client, prompt, deadline)
+        with self._connection.line(deadline_s) as (line, deadline):
+            outcome = self._ask(line.client, prompt, deadline, opened)
         if isinstance(outcome, ModelError):
             raise outcome
-        return replace(outcome, text=self._kept(outcome.text), model=self._kept(outcome.model))
+        return outcome
+
+    def _ask(
+        self, client: Client, prompt: Prompt, deadline: Deadline, opened: Opened | None
+    ) -> ModelResponse | ModelError:
+        """Send the prompt, and again for each parameter that is refused: that costs nothing."""
+        known = self._dialect()
+        dialect = known
+        for _ in range(_MOST_ROUNDS):
+            request = self._request(prompt, dialect)
+            answer = self._send(client, request, deadline, opened)
+            outcome = self._outcome(answer, deadline)
+            changed = self._changed(dialect, known, answer, request)
+            if changed == dialect:
+                break
+            dialect = changed
+        if dialect != known and not isinstance(outcome, BadRequest):
+            self._connection.dialects[self.model] = dialect
+        return outcome
+
+    def _dialect(self) -> Dialect:
+        return self._connection.dialects.get(self.model) or self._first_dialect()
+
+    def _changed(self, sent: Dialect, known: Dialect, answer: Exchange, request: Request) -> Dialect:
+        if answer.status not in (400, 422) or answer.broken:
+            return sent
+        learned = self._dialect()
+        if sent == known != learned:
+            return learned  # by another thread, from the same refusal
+        return sent.after(Rejection.of_answer(answer.status, answer.headers, answer.body), request.body)
+
+    def _send(self, client: Client, request: Request, deadline: Deadline, opened: Opened | None) -> Exchange:
+        def accepted(headers: Mapping[str, str]) -> None:
+            if opened is not None:
+                opened(self._rate(headers) or RateReport())
+
+        return exchange(
+            self._sdk(),
+            client,
+            request,
+            deadline,
+            accepted=accepted,
+            ended=lambda seconds: self._connection.hurry(deadline, seconds),
+        )
+
+    def _outcome(self, answer: Exchange, deadline: Deadline) -> ModelResponse | ModelError:
+        if answer.status is None:
+            return self._broken(answer, deadline, Reply())
+        if answer.status >= 300:
+            return self._rejected(Rejection.of_answer(answer.status, answer.headers, answer.body), Reply())
+        reply = self._read(answer.body)
+        if reply.rejection is not None:
+            return self._rejected(replace(reply.rejection, headers=answer.headers), reply)
+        if answer.broken and reply.finish is None:
+            return self._broken(answer, deadline, reply)
+        outcome = reply.judged(self.provider, self.model)
+        rate = self._rate(answer.headers)
+        if isinstance(outcome, ModelError):
+            outcome.rate = rate
+            return self._redacted(outcome)
+        return replace(
+            outcome,
+            text=self._kept(outcome.text),
+            model=self._kept(outcome.model),
+            request_id=answer.headers.get("x-request-id") or answer.headers.get("request-id"),
+            rate=rate,
+        )
+
+    def _rate(self, headers: Mapping[str, str]) -> RateReport | None:
+        return rate_report(headers, datetime.now(UTC), request_period_s=self.service.request_period_s)
 
     def _kept(self, text: str) -> str:
         """Words of the provider that can be written down: valid Unicode, and without the key if it sent that back."""
         return without(text.encode("utf-8", "replace").decode(), self._connection.key)
 
-    def _rejected(self, rejection: Rejection) -> ModelError:
-        error = classify(rejection, self.service, self.model)
+    def _redacted(self, error: ModelError) -> ModelError:
         error.message = redact(error.message, [self._connection.key])
         error.args = (error.message,)
+        if error.model is not None:
+            error.model = self._kept(error.model)
         return error
 
-    def _broken(self, error: Exception, deadline: Deadline) -> ModelError:
+    def _rejected(self, rejection: Rejection, reply: Reply) -> ModelError:
+        error = classify(rejection, self.service, reply.model or self.model)
+        error.usage, error.reported_cost_usd = reply.usage, reply.cost_usd
+        return self._redacted(error)
+
+    def _broken(self, answer: Exchange, deadline: Deadline, reply: Reply) -> ModelError:
         """The connection failed, or was cut because the time was up."""
+        facts = {**reply.facts(self.model), "rate": self._rate(answer.headers)}
         if deadline.passed:
             return DeadlineExceeded(
                 f"{self.name} had not answered in full after {deadline.seconds:g} s",
                 hint="Allow more time per call, or use a faster model.",
-                model=self.model,
+                **facts,
             )
-        cause = error.__cause__ or error
-        said = redact(f"{type(cause).__name__}: {cause}", [self._connection.key])
-        return ConnectionFailed(
-            f"no complete answer from {self.account.base_url}: {said}",
-            hint=f"Check the network, and {self.service.base_url_variable} if it is set.",
-            model=self.model,
+        return self._redacted(
+            ConnectionFailed(
+                f"no complete answer from {self.account.base_url}: {answer.broken}",
+                hint=f"Check the network, that the server is running, and {address_of(self.service)}.",
+                **facts,
+            )
         )
 
 
 def account_of(service: Service, base_url: str, key: Secret) -> Account:
     """The account that calls with this key at this address belong to."""
-    return Account(service.name, public_url(base_url), key.digest())
+    return Account(service.name, public_url(base_url), key.digest() if service.needs_key else "")
+
+
+def written(text: str) -> str:
+    """Text that can be sent: a lone surrogate, which UTF-8 cannot hold, becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()

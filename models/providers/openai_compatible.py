@@ -2,240 +2,145 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
-from models.base import ModelResponse, Prompt, Usage
-from models.errors import ConnectionFailed, EmptyAnswer, MalformedAnswer, ModelError, Refused, Truncated
+from models.base import GO_ON, Prompt, Usage
 from models.providers import untrusted
-from models.providers.connection import ONE_CALL_EACH, Connection, Deadline
-from models.providers.hosted import HostedModel
+from models.providers.dialect import Dialect
+from models.providers.exchange import SDK, Request
+from models.providers.hosted import HostedModel, written
 from models.providers.rejection import Rejection
-from models.providers.service import Service
+from models.providers.reply import Reply, cost_in
+from models.providers.server_events import json_values
 from models.secrets import Secret
 
 if TYPE_CHECKING:
+    import httpx2
     import openai
 
-SERVICES = (
-    Service(
-        name="openai",
-        key_variable="OPENAI_API_KEY",
-        base_url_variable="OPENAI_BASE_URL",
-        default_base_url="https://api.openai.com/v1",
-        default_model="gpt-6.1-sol",
-    ),
-)
+# The SDK wants a key; a server that needs none does not look at it.
+_NO_KEY = "none"
 
-_TRY_ANOTHER = "Run again; if it keeps happening, use another model."
-_REASONING_MODEL = re.compile(r"(^|/)(o\d|gpt-([5-9]|\d\d))")
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """The optional parts of a request that not every model takes."""
-
-    limit_parameter: str
-    asks_for_usage: bool = True
-
-    @classmethod
-    def expected_of(cls, model: str) -> Dialect:
-        """What the model's name suggests."""
-        return cls("max_completion_tokens" if _REASONING_MODEL.search(model) else "max_tokens")
-
-    def without(self, parameter: str) -> Dialect:
-        """The dialect to try after ``parameter`` was refused; the same one if nothing can be changed."""
-        if parameter == "max_tokens":
-            return replace(self, limit_parameter="max_completion_tokens")
-        if parameter == "max_completion_tokens":
-            return replace(self, limit_parameter="max_tokens")
-        return replace(
-            self, asks_for_usage=self.asks_for_usage and not parameter.startswith("stream_options")
-        )
+_OPENAI_HOST = "api.openai.com"
 
 
 class OpenAICompatible(HostedModel["openai.OpenAI"]):
     """A model behind a chat completions endpoint."""
 
-    def __init__(self, service: Service, model: str, connection: Connection[openai.OpenAI]) -> None:
-        super().__init__(service, model, connection)
-        self._dialect = Dialect.expected_of(model)
+    @staticmethod
+    def build_client(base_url: str, key: Secret, http: httpx2.Client) -> openai.OpenAI:
+        """See `HostedModel.build_client`."""
+        import openai
+
+        client = openai.OpenAI(
+            api_key=key.reveal() or _NO_KEY, base_url=base_url, max_retries=0, http_client=http
+        )
+        if urlsplit(base_url).hostname != _OPENAI_HOST:
+            # The SDK reads them from the process's environment, and they are nobody else's business.
+            client.organization = client.project = None
+        return client
 
     @staticmethod
-    def build_client(base_url: str, key: Secret, on_request: Callable[[Any], None]) -> openai.OpenAI:
-        """The SDK's client with its retries off."""
+    def _sdk() -> SDK:
         import openai
 
-        return openai.OpenAI(
-            api_key=key.reveal(),
-            base_url=base_url,
-            max_retries=0,
-            default_headers=ONE_CALL_EACH,
-            http_client=openai.DefaultHttpxClient(event_hooks={"request": [on_request]}),
-        )
+        return cast(SDK, openai)
 
-    def _ask_once(
-        self, client: openai.OpenAI, prompt: Prompt, deadline: Deadline
-    ) -> ModelResponse | ModelError:
-        dialect = self._dialect
-        outcome = self._send(client, prompt, deadline, dialect)
-        if not isinstance(outcome, _RefusedParameter):
-            return outcome
-        # A refused parameter costs nothing; which one it is depends on the model, so it is kept for later.
-        self._dialect = dialect.without(outcome.name)
-        if self._dialect == dialect:
-            return outcome.error
-        again = self._send(client, prompt, deadline, self._dialect)
-        return again.error if isinstance(again, _RefusedParameter) else again
+    def _first_dialect(self) -> Dialect:
+        return Dialect.expected_of(self.model)
 
-    def _send(
-        self, client: openai.OpenAI, prompt: Prompt, deadline: Deadline, dialect: Dialect
-    ) -> ModelResponse | ModelError | _RefusedParameter:
-        import httpx2
-        import openai
-
-        reply = _Reply()
-        try:
-            with client.chat.completions.create(
-                **self._wire_body(prompt, dialect),
-                timeout=openai.Timeout(deadline.read_timeout_s(), connect=deadline.connect_timeout_s()),
-            ) as stream:
-                reply.request_id = stream.response.headers.get("x-request-id")
-                if "event-stream" in stream.response.headers.get("content-type", ""):
-                    for chunk in stream:
-                        reply.add(untrusted.as_json(chunk))
-                else:
-                    reply.add(untrusted.parsed(stream.response.read()))
-        except openai.APIConnectionError as error:
-            return self._broken(error, deadline)
-        except openai.APIStatusError as error:
-            return self._refusal(error)
-        except openai.APIError as error:
-            reply.add({"error": error.body})
-        except (httpx2.HTTPError, httpx2.StreamError) as error:
-            return self._broken(error, deadline)
-        except ValueError:
-            reply.add(None)  # the SDK could not read an event as JSON
-        if deadline.passed and reply.finish is None:
-            return self._broken(TimeoutError(), deadline)
-        return self._judge(reply)
-
-    def _wire_body(self, prompt: Prompt, dialect: Dialect) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": self.model,
-            "messages": [
-                {"role": "system", "content": prompt.system},
-                {"role": "user", "content": prompt.user},
-            ],
-            dialect.limit_parameter: prompt.max_output_tokens,
+    def _request(self, prompt: Prompt, dialect: Dialect) -> Request:
+        optional = {
             "stream": True,
+            "stream_options": {"include_usage": True},
+            "temperature": prompt.temperature,
+            "prompt_cache_key": _cache_key(prompt.system) if self.service.takes_cache_key else None,
+            **self.service.extra_body,
         }
-        if dialect.asks_for_usage:
-            body["stream_options"] = {"include_usage": True}
-        return body
+        body = {
+            "model": self.model,
+            "messages": _messages(prompt),
+            **dialect.limit(prompt.max_output_tokens),
+            **dialect.kept(optional),
+        }
+        return Request("/chat/completions", body, {})
 
-    def _refusal(self, error: openai.APIStatusError) -> ModelError | _RefusedParameter:
-        rejection = Rejection.from_body(error.body, status=error.status_code)
-        if rejection is None:
-            rejection = Rejection(error.message, error.status_code)
-        failure = self._rejected(replace(rejection, headers=error.response.headers))
-        parameter = error.param or _quoted_parameter(rejection.message)
-        if error.status_code == 400 and parameter:
-            return _RefusedParameter(parameter, failure)
-        return failure
-
-    def _judge(self, reply: _Reply) -> ModelResponse | ModelError:
-        """An answer is only what came complete, with text, and was not declined."""
-        if reply.rejection is not None:
-            return self._rejected(reply.rejection)
-        facts: dict[str, Any] = {"usage": reply.usage, "model": reply.model or self.model}
-        if reply.refusal or reply.finish == "content_filter":
-            said = f": {reply.refusal}" if reply.refusal else ""
-            return Refused(f"{self.name} declined to answer{said}", hint="Reword the idea.", **facts)
-        if reply.finish == "length":
-            hint = "Ask for a shorter answer or allow more output tokens."
-            return Truncated(f"{self.name} stopped at the token limit", hint=hint, **facts)
-        if reply.garbled or not reply.has_choice:
-            return MalformedAnswer(
-                f"{self.name} sent something that is not a chat completion", hint=_TRY_ANOTHER, **facts
-            )
-        if not reply.text.strip():
-            return EmptyAnswer(f"{self.name} answered without text", hint=_TRY_ANOTHER, **facts)
-        if reply.finish is None:
-            return ConnectionFailed(
-                f"{self.name} stopped in the middle of its answer", hint=_TRY_ANOTHER, **facts
-            )
-        return ModelResponse(
-            text=reply.text,
-            provider=self.provider,
-            model=reply.model or self.model,
-            usage=reply.usage,
-            request_id=reply.request_id,
-            reported_cost_usd=reply.cost_usd,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _RefusedParameter:
-    name: str
-    error: ModelError
+    def _read(self, body: bytes) -> Reply:
+        reply = _ChatReply()
+        for value in json_values(body):
+            reply.add(value)
+        return reply
 
 
 @dataclass(slots=True)
-class _Reply:
-    """What has come so far: streamed chunks, or the one body of a server that ignores ``stream``."""
-
-    text: str = ""
-    refusal: str = ""
-    finish: str | None = None
-    usage: Usage | None = None
-    cost_usd: float | None = None
-    model: str | None = None
-    request_id: str | None = None
-    has_choice: bool = False
-    garbled: bool = False
-    rejection: Rejection | None = None
+class _ChatReply(Reply):
+    """Streamed chunks, or the one body of a server that ignores ``stream``."""
 
     def add(self, part: object) -> None:
         """Take in one JSON value from the wire, whatever it is."""
-        if not isinstance(part, Mapping):
+        if isinstance(part, list):
+            self.rejection = Rejection.from_body(part) or self.rejection
+            part = part[0] if part else None
+        if not isinstance(part, dict):
             self.garbled = True
             return
-        if part.get("error"):
-            self.rejection = Rejection.from_body(part) or Rejection(str(part["error"]))
-            return
         self.model = untrusted.text(part, "model") or self.model
-        if usage := untrusted.mapping(part, "usage"):
+        usage = untrusted.mapping(part, "usage") or untrusted.mapping(
+            untrusted.mapping(part, "x_groq"), "usage"
+        )
+        if usage:
             self.usage = _usage(usage)
-            cost = usage.get("cost")
-            self.cost_usd = float(cost) if isinstance(cost, int | float) else None
+            self.cost_usd = cost_in(usage) if cost_in(usage) is not None else self.cost_usd
+        self._reject(part)
         choices = part.get("choices")
-        if isinstance(choices, list) and choices and isinstance(choices[0], Mapping):
+        if isinstance(choices, list) and choices and isinstance(choices[0], dict):
             self._add_choice(choices[0])
 
     def _add_choice(self, choice: Mapping[str, Any]) -> None:
-        self.has_choice = True
+        self.begun = True
         message = untrusted.mapping(choice, "delta") or untrusted.mapping(choice, "message")
         self.text += untrusted.text(message, "content")
         self.refusal += untrusted.text(message, "refusal")
         self.finish = untrusted.text(choice, "finish_reason") or self.finish
+        self._reject(choice)
+
+    def _reject(self, holder: Mapping[str, Any]) -> None:
+        if error := holder.get("error"):
+            self.rejection = Rejection.from_body({"error": error}) or Rejection(str(error))
+        elif "choices" not in holder and isinstance(holder.get("message"), str):
+            self.rejection = Rejection.from_body(holder)
+
+
+def _messages(prompt: Prompt) -> list[dict[str, str]]:
+    said = [("system", prompt.system), ("user", prompt.user)]
+    if prompt.continuing:
+        said += [("assistant", prompt.continuing), ("user", GO_ON)]
+    return [{"role": role, "content": written(text)} for role, text in said if text or role == "user"]
+
+
+def _cache_key(system: str) -> str:
+    return hashlib.sha256(system.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage:
-    """OpenAI's ``prompt_tokens`` includes the cached ones already."""
+    """OpenAI's ``prompt_tokens`` includes the cached ones already.
+
+    Some services leave the reasoning out of ``completion_tokens``, but never out of ``total_tokens``.
+    """
     prompt = untrusted.mapping(usage, "prompt_tokens_details")
     completion = untrusted.mapping(usage, "completion_tokens_details")
+    sent = untrusted.count(usage, "prompt_tokens")
     return Usage(
-        input_tokens=untrusted.count(usage, "prompt_tokens"),
-        output_tokens=untrusted.count(usage, "completion_tokens"),
-        cache_read_tokens=untrusted.count(prompt, "cached_tokens"),
+        input_tokens=sent,
+        output_tokens=max(
+            untrusted.count(usage, "completion_tokens"), untrusted.count(usage, "total_tokens") - sent
+        ),
+        cache_read_tokens=untrusted.count(prompt, "cached_tokens")
+        or untrusted.count(usage, "prompt_cache_hit_tokens"),
         cache_write_tokens=untrusted.count(prompt, "cache_write_tokens"),
         reasoning_tokens=untrusted.count(completion, "reasoning_tokens"),
     )
-
-
-def _quoted_parameter(message: str) -> str | None:
-    found = re.search(r"['\"`](max_tokens|max_completion_tokens|stream_options)", message)
-    return found[1] if found else None

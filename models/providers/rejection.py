@@ -1,172 +1,128 @@
-"""What a provider says went wrong -> the `ModelError` that says what to do about it."""
+"""What a provider says went wrong, as it came over the wire."""
 
 from __future__ import annotations
 
-import math
-import textwrap
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 
-from models import cost
-from models.errors import (
-    BadKey,
-    BadRequest,
-    BadSetting,
-    MalformedAnswer,
-    ModelError,
-    Overloaded,
-    QuotaExhausted,
-    RateLimited,
-    Refused,
-    UnknownModel,
-)
-from models.providers.service import Service
-
-_QUOTA = {
-    "insufficient_quota",
-    "billing_error",
-    "billing_hard_limit_reached",
-    "billing_not_active",
-    "enforced_spend_limit_reached",
-    "contract_spend_limit_reached",
-    "linked_organization_spend_limit_reached",
-    "linked_organization_billing_unavailable",
-    "organization_on_hold",
-}
-_QUOTA_WORDS = ("credit balance is too low", "exceeded your current quota")
-_MODEL = {"model_not_found", "model_not_available"}
-_KEY = {"invalid_api_key", "authentication_error", "permission_error", "account_deactivated"}
-_REFUSED = {"content_policy_violation", "content_filter"}
-_BUSY = {"overloaded_error", "api_error", "timeout_error", "server_error", "internal_server_error"}
-_RATE = {"rate_limit_error", "rate_limit_exceeded", "requests", "tokens"}
-_LONGEST_MESSAGE = 600
-_REQUEST = {"invalid_request_error", "request_too_large", "context_length_exceeded"}
+from models.providers import untrusted
+from models.providers.moments import seconds_from, seconds_until, wait_in
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """An error as it came over the wire. ``codes`` holds every machine-readable name found in it.
+    """An error. ``codes`` holds every machine-readable name found in it, in lower case.
 
-    ``status`` is ``None`` for an error inside an answer that had begun with status 200.
+    ``status`` is ``None`` for an error inside an answer that had begun with status 200. ``parameter`` is the one the
+    provider does not take, if it says so, and ``quotas`` are the names of the quotas that are spent.
     """
 
     message: str
     status: int | None = None
     codes: frozenset[str] = frozenset()
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    parameter: str = ""
+    quotas: tuple[str, ...] = ()
+    flagged: bool = False
+    wait_s: float | None = None
+    """Seconds to wait that the body, not a header, asks for."""
 
     @classmethod
-    def from_body(cls, body: object, *, status: int | None = None) -> Rejection | None:
+    def of_answer(cls, status: int, headers: Mapping[str, str], body: bytes) -> Rejection:
+        """The error in an answer with an error's status, whatever its body is."""
+        words = body.decode("utf-8", "replace").strip()
+        found = cls.from_body(untrusted.parsed(body), status=status, headers=headers)
+        return found or cls(words or "no explanation", status, headers=headers)
+
+    @classmethod
+    def from_body(
+        cls, body: object, *, status: int | None = None, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> Rejection | None:
         """The error in a JSON body, wherever the provider put it; ``None`` if there is none."""
-        error = body.get("error", body) if isinstance(body, Mapping) else None
-        if isinstance(error, str):
-            return cls(error, status)
-        if not isinstance(error, Mapping) or not isinstance(error.get("message"), str):
+        if isinstance(body, list):
+            body = next((item for item in body if isinstance(item, Mapping)), None)
+        if not isinstance(body, Mapping):
             return None
-        details = error.get("details")
-        named = [error.get("code"), error.get("type")]
-        if isinstance(details, Mapping):
-            named.append(details.get("error_code"))
+        error = body.get("error", body)
+        if isinstance(error, str):
+            return cls(error, status, _names(body.get("code")), headers)
+        if not isinstance(error, Mapping):
+            return None
+        message = _message(error)
+        if message is None:
+            return None
+        details = tuple(_details(error))
         if status is None:
-            # OpenRouter puts the HTTP status it should have used into ``code``.
-            status = next((name for name in named if isinstance(name, int)), None)
-        return cls(error["message"], status, frozenset(n for n in named if isinstance(n, str)))
+            # OpenRouter and Gemini put the HTTP status into ``code``.
+            code = error.get("code")
+            status = code if isinstance(code, int) and not isinstance(code, bool) else None
+        return cls(
+            message,
+            status,
+            _names(
+                error.get("code"),
+                error.get("type"),
+                error.get("status"),
+                *(detail.get(name) for detail in details for name in ("error_code", "reason")),
+            ),
+            headers,
+            parameter=untrusted.text(error, "param"),
+            quotas=tuple(_quotas(details)),
+            flagged="reasons" in untrusted.mapping(error, "metadata"),
+            wait_s=_first_wait(details),
+        )
 
-
-def classify(rejection: Rejection, service: Service, model: str) -> ModelError:
-    """The error class, message and hint for a rejection. The message still has to be redacted."""
-    kind = _kind(rejection)
-    # A proxy in between may answer with a whole web page.
-    words = textwrap.shorten(rejection.message, _LONGEST_MESSAGE, placeholder=" ...")
-    said = f"{service.name} answered {rejection.status or 'with an error'}: {words}"
-    return kind(
-        said,
-        hint=_hint(kind, service, model),
-        status=rejection.status,
-        retry_after_s=retry_after_s(rejection.headers, datetime.now(UTC)),
-        model=model,
-    )
+    def retry_after_s(self, now: datetime) -> float | None:
+        """Seconds the provider asks to wait: in a header, else in the body, else in the message."""
+        asked = retry_after_s(self.headers, now)
+        if asked is not None:
+            return asked
+        return self.wait_s if self.wait_s is not None else wait_in(self.message)
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
     """Seconds a provider asks to wait: ``retry-after-ms``, or ``retry-after`` in seconds or as a date."""
     found = {name.lower(): value.strip() for name, value in headers.items()}
-    milliseconds = _seconds(found.get("retry-after-ms", ""))
+    milliseconds = seconds_from(found.get("retry-after-ms", ""))
     if milliseconds is not None:
         return milliseconds / 1000
-    text = found.get("retry-after", "")
-    seconds = _seconds(text)
-    return seconds if seconds is not None else _until(text, now)
+    return seconds_until(found.get("retry-after", ""), now)
 
 
-def _kind(rejection: Rejection) -> type[ModelError]:
-    # Names come first: a spent quota arrives as 429 and a missing model as 403 or 404.
-    codes, status, text = rejection.codes, rejection.status, rejection.message.lower()
-    if codes & _QUOTA or status == 402 or any(words in text for words in _QUOTA_WORDS):
-        return QuotaExhausted
-    if codes & _MODEL or (status == 404 and ("model" in text or "not_found_error" in codes)):
-        return UnknownModel
-    if codes & _REFUSED:
-        return Refused
-    if codes & _KEY or status in (401, 403):
-        return BadKey
-    if status == 404:
-        return BadSetting
-    if status is not None and status >= 400:
-        return _kind_of_status(status)
-    return _kind_of_code(codes)
+def _message(error: Mapping[str, Any]) -> str | None:
+    message = error.get("message")
+    if isinstance(message, str):
+        raw = untrusted.mapping(error, "metadata").get("raw")  # what the service behind OpenRouter said
+        return f"{message}: {raw}" if isinstance(raw, str) else message
+    detail = error.get("detail")
+    if isinstance(detail, str):
+        return detail
+    return json.dumps(detail) if isinstance(detail, list) and detail else None
 
 
-def _kind_of_status(status: int) -> type[ModelError]:
-    if status == 429:
-        return RateLimited
-    if status in (408, 409) or status >= 500:
-        return Overloaded
-    return BadRequest
+def _details(error: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Anthropic's details are one object, Gemini's are a list of them."""
+    details = error.get("details")
+    for detail in details if isinstance(details, list) else (details,):
+        if isinstance(detail, Mapping):
+            yield detail
 
 
-def _kind_of_code(codes: frozenset[str]) -> type[ModelError]:
-    if codes & _RATE:
-        return RateLimited
-    if codes & _BUSY:
-        return Overloaded
-    if codes & _REQUEST:
-        return BadRequest
-    return MalformedAnswer
+def _quotas(details: tuple[Mapping[str, Any], ...]) -> Iterator[str]:
+    for detail in details:
+        violations = detail.get("violations")
+        for violation in violations if isinstance(violations, list) else ():
+            yield untrusted.text(violation, "quotaId")
 
 
-def _hint(kind: type[ModelError], service: Service, model: str) -> str:
-    if kind is UnknownModel:
-        near = [name for name in cost.similar_models(service.name, model) if name != model]
-        return f"Did you mean {' or '.join(near)}?" if near else "Choose another model with --model."
-    if kind is BadSetting:
-        return f"Nothing answers there: check {service.base_url_variable}."
-    return {
-        QuotaExhausted: f"Add credit or raise the spending limit at {service.name}, or use another provider.",
-        BadKey: f"Check {service.key_variable} in .env: the key is wrong, revoked or lacks a permission.",
-        RateLimited: "Use fewer workers or a longer delay between calls.",
-        Overloaded: f"{service.name} is busy or failing: run again later.",
-        BadRequest: "The provider does not take this request: use another model or a shorter prompt.",
-        Refused: "Reword the idea, or use another model.",
-    }.get(kind, "")
+def _first_wait(details: tuple[Mapping[str, Any], ...]) -> float | None:
+    waits = (seconds_from(untrusted.text(detail, "retryDelay")) for detail in details)
+    return next((wait for wait in waits if wait is not None), None)
 
 
-def _seconds(text: str) -> float | None:
-    try:
-        seconds = float(text)
-    except ValueError:
-        return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
-
-
-def _until(text: str, now: datetime) -> float | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max((moment - now).total_seconds(), 0.0)
+def _names(*found: object) -> frozenset[str]:
+    return frozenset(name.lower() for name in found if isinstance(name, str))

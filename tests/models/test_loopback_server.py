@@ -10,13 +10,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import anthropic
 import openai
 import pytest
 
-from models.base import BaseModel, ModelResponse, Prompt
+from models.base import BaseModel, ModelResponse, Prompt, RateReport
 from models.errors import BadRequest, Refused
 from models.loopback import Asked, Failure, LoopbackServer, Misbehaviour, Reply, Script
 from models.loopback.offline import answers_of, prompt_of
@@ -113,7 +114,13 @@ def test_closing_ends_hanging_answers() -> None:
 class Writer(BaseModel):
     provider, model = "offline", "test"
 
-    def generate(self, prompt: Prompt, *, deadline_s: float) -> ModelResponse:
+    def generate(
+        self,
+        prompt: Prompt,
+        *,
+        deadline_s: float,
+        opened: Callable[[RateReport], None] | None = None,
+    ) -> ModelResponse:
         if "impossible" in prompt.inputs["idea"]:
             raise Refused("I do not understand the idea")
         if "broken" in prompt.inputs["idea"]:
@@ -172,3 +179,48 @@ def test_it_runs_from_the_command_line_until_interrupted(answers: str) -> None:
         assert "SMA" in (chat.choices[0].message.content or "")
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
+
+
+def test_options_of_the_command_line_limit_cut_and_log(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    command = [
+        sys.executable, "-u", "-m", "models.loopback", "--answers", "echo", "--cut-at", "2", "--models", "m,n",
+        "--requests-per-minute", "1", "--latency", "uniform:0.01,0.02", "--log", str(log),
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[0].split("=", 1)[1]
+        with openai.OpenAI(api_key="k", base_url=url, max_retries=0) as client:
+            assert [model.id for model in client.models.list()] == ["m", "n"]
+            messages: Any = [{"role": "user", "content": "0123456789"}]
+            chat = client.chat.completions.create(model="m", messages=messages)
+            with pytest.raises(openai.RateLimitError):
+                client.chat.completions.create(model="m", messages=messages)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert chat.choices[0].message.content == "01234567"
+    assert chat.choices[0].finish_reason == "length"
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    assert [(line["answer"], line["turned_away"]) for line in lines] == [
+        ("truncated", ""),
+        ("429", "requests"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--latency", "soon", "uniform:LOW,HIGH"),
+        ("--faults", "hangg", "did you mean hang?"),
+        ("--fault-rate", "2", "from 0 to 1"),
+        ("--port", "99999", "0 to 65535"),
+        ("--concurrency", "0", "from 1 on"),
+        ("--models", ",", "at least one"),
+    ],
+)
+def test_a_wrong_option_is_explained(option: str, value: str, said: str) -> None:
+    command = [sys.executable, "-m", "models.loopback", option, value]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_model import ScriptedModel
 
-from models.base import Account, BaseModel, ModelResponse, Prompt, Usage
+from models.base import BaseModel, ModelResponse, Prompt, Usage
 from models.client import Answer, CallEvent, CallFinished, CallStarted, InMemoryCalls, ModelClient, Waiting
 from models.errors import (
     BadKey,
@@ -22,10 +22,9 @@ from models.errors import (
     QuotaExhausted,
     RateLimited,
     Refused,
-    Truncated,
     UnknownModel,
 )
-from models.limiter import Gates
+from models.limiter import Limiters, Limits
 from models.loopback import LoopbackServer, Script, bad_key, rate_limited
 from models.memory import key_of, request_of
 from models.retry import RetryPolicy
@@ -35,36 +34,9 @@ QUICK = RetryPolicy(first_wait_s=0.01, longest_wait_s=0.02)
 PROMPT = Prompt("write", "s", "u")
 
 
-class TableModel(BaseModel):
-    """Answers from a list: text, or an error that is raised."""
-
-    def __init__(
-        self,
-        outcomes: Iterable[str | Exception] = (),
-        model: str = "gpt-4o",
-        key: str = "k",
-        seconds: float = 0,
-    ) -> None:
-        self.provider, self.model = "openai", model
-        self.account = Account("openai", "http://x", key)
-        self.asked = 0
-        self._outcomes = iter(tuple(outcomes))
-        self._seconds = seconds
-        self._lock = threading.Lock()
-
-    def generate(self, prompt: Prompt, *, deadline_s: float) -> ModelResponse:
-        with self._lock:
-            self.asked += 1
-            outcome = next(self._outcomes, "fine")
-        time.sleep(self._seconds)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return ModelResponse(outcome, self.provider, self.model, Usage(1000, 100))
-
-
 def client_with(memory: InMemoryCalls | None = None, **options: Any) -> ModelClient:
-    gates = options.pop("gates", None) or Gates(max_in_flight=4, delay_s=0)
-    return ModelClient(memory or InMemoryCalls(), gates, policy=QUICK, **options)
+    limiters = Limiters(Limits(max_in_flight=4, delay_s=0))
+    return ModelClient(memory or InMemoryCalls(), limiters, policy=QUICK, **options)
 
 
 def in_threads(work: Callable[[], Answer], count: int) -> list[Answer | ModelError]:
@@ -86,17 +58,18 @@ def in_threads(work: Callable[[], Answer], count: int) -> list[Answer | ModelErr
 
 def test_an_answer_has_its_cost_and_is_written_down() -> None:
     memory = InMemoryCalls()
-    answer = client_with(memory).ask(TableModel(["hello"]), PROMPT, labels=LABELS)
+    answer = client_with(memory).ask(ScriptedModel(["hello"]), PROMPT, labels=LABELS)
     price = Decimal("0.0035")
     assert answer == Answer("hello", "openai", "gpt-4o", Usage(1000, 100), price, price, False, 1)
     (record,) = memory.records
-    assert (record.kind, record.labels, record.cost_usd) == ("model", LABELS, price)
+    assert (record.kind, record.cost_usd) == ("model", price)
+    assert record.labels == {**LABELS, "model": "openai:gpt-4o"}
     assert record.result is not None
     assert record.result["text"] == "hello"
 
 
 def test_the_same_question_is_replayed_and_costs_nothing() -> None:
-    memory, model = InMemoryCalls(), TableModel(["first", "second"])
+    memory, model = InMemoryCalls(), ScriptedModel(["first", "second"])
     first = client_with(memory).ask(model, PROMPT, labels=LABELS)
     again = client_with(memory).ask(model, PROMPT, labels={})
     assert again.text == first.text == "first"
@@ -106,14 +79,14 @@ def test_the_same_question_is_replayed_and_costs_nothing() -> None:
 
 
 def test_another_ask_number_is_another_question() -> None:
-    client, model = client_with(), TableModel(["first", "second"])
+    client, model = client_with(), ScriptedModel(["first", "second"])
     texts = [client.ask(model, PROMPT, labels={}, ask_number=n).text for n in (1, 2, 1, 2)]
     assert texts == ["first", "second", "first", "second"]
     assert model.asked == 2
 
 
 def test_equal_questions_at_the_same_time_go_out_once() -> None:
-    client, model = client_with(), TableModel(["only one"], seconds=0.1)
+    client, model = client_with(), ScriptedModel(["only one"], seconds=0.1)
     answers = in_threads(lambda: client.ask(model, PROMPT, labels={}), 8)
     assert [answer.text for answer in answers if isinstance(answer, Answer)] == ["only one"] * 8
     assert sorted(answer.replayed for answer in answers if isinstance(answer, Answer)) == [False] + [True] * 7
@@ -122,7 +95,7 @@ def test_equal_questions_at_the_same_time_go_out_once() -> None:
 
 def test_passing_errors_are_retried_and_every_attempt_is_written_down() -> None:
     memory, events = InMemoryCalls(), list[CallEvent]()
-    model = TableModel([Overloaded("busy"), RateLimited("slow", retry_after_s=0.01), "fine"])
+    model = ScriptedModel([Overloaded("busy"), RateLimited("slow", retry_after_s=0.01), "fine"])
     answer = client_with(memory, observers=[events.append]).ask(model, PROMPT, labels=LABELS)
     assert (answer.text, answer.attempts) == ("fine", 3)
     kinds = [record.error["kind"] if record.error else "ok" for record in memory.records]
@@ -137,15 +110,15 @@ def test_passing_errors_are_retried_and_every_attempt_is_written_down() -> None:
 
 
 def test_retrying_ends_and_the_last_error_comes_out() -> None:
-    model = TableModel([Overloaded(f"busy {n}") for n in range(50)])
+    model = ScriptedModel([Overloaded(f"busy {n}") for n in range(50)])
     with pytest.raises(Overloaded, match=f"busy {QUICK.max_attempts - 1}"):
         client_with().ask(model, PROMPT, labels={})
     assert model.asked == QUICK.max_attempts
 
 
-@pytest.mark.parametrize("error", [Refused("no"), Truncated("cut", usage=Usage(1000, 100))])
+@pytest.mark.parametrize("error", [Refused("no"), Refused("no", usage=Usage(1000, 100))])
 def test_a_bad_answer_is_recorded_with_its_cost_but_never_replayed(error: ModelError) -> None:
-    memory, model = InMemoryCalls(), TableModel([error, "fine"])
+    memory, model = InMemoryCalls(), ScriptedModel([error, "fine"])
     client = client_with(memory)
     with pytest.raises(type(error)):
         client.ask(model, PROMPT, labels={})
@@ -156,14 +129,18 @@ def test_a_bad_answer_is_recorded_with_its_cost_but_never_replayed(error: ModelE
 
 def test_a_failure_that_was_surely_not_billed_costs_nothing_and_one_that_may_have_been_is_unknown() -> None:
     memory = InMemoryCalls()
-    client_with(memory).ask(TableModel([RateLimited("x"), ConnectionFailed("x"), "ok"]), PROMPT, labels={})
+    client_with(memory).ask(ScriptedModel([RateLimited("x"), ConnectionFailed("x"), "ok"]), PROMPT, labels={})
     assert [record.cost_usd for record in memory.records[:2]] == [Decimal(0), None]
 
 
 @pytest.mark.parametrize("error", [BadKey("no"), QuotaExhausted("spent")])
 def test_a_fatal_error_ends_its_account_and_no_other(error: ModelError) -> None:
     client = client_with()
-    first, same_account, other = TableModel([error]), TableModel(model="gpt-4"), TableModel(key="other")
+    first, same_account, other = (
+        ScriptedModel([error]),
+        ScriptedModel(model="gpt-4"),
+        ScriptedModel(key="other"),
+    )
     with pytest.raises(type(error)):
         client.ask(first, PROMPT, labels={})
     with pytest.raises(type(error), match=error.message):
@@ -174,7 +151,7 @@ def test_a_fatal_error_ends_its_account_and_no_other(error: ModelError) -> None:
 
 def test_an_unknown_model_ends_only_itself() -> None:
     client = client_with()
-    missing, present = TableModel([UnknownModel("no")], model="nope"), TableModel()
+    missing, present = ScriptedModel([UnknownModel("no")], model="nope"), ScriptedModel()
     for number in (1, 2):
         with pytest.raises(UnknownModel):
             client.ask(missing, PROMPT, labels={}, ask_number=number)
@@ -184,38 +161,40 @@ def test_an_unknown_model_ends_only_itself() -> None:
 
 def test_a_remembered_answer_is_given_even_after_the_key_stopped_working() -> None:
     client = client_with()
-    client.ask(TableModel(), PROMPT, labels={})
+    client.ask(ScriptedModel(), PROMPT, labels={})
     with pytest.raises(BadKey):
-        client.ask(TableModel([BadKey("revoked")]), Prompt("write", "s", "new"), labels={})
-    assert client.ask(TableModel(), PROMPT, labels={}).replayed
+        client.ask(ScriptedModel([BadKey("revoked")]), Prompt("write", "s", "new"), labels={})
+    assert client.ask(ScriptedModel(), PROMPT, labels={}).replayed
 
 
 def test_a_slot_is_free_while_a_call_waits_to_be_retried() -> None:
-    gates = Gates(max_in_flight=1, delay_s=0)
+    limiters = Limiters(Limits(max_in_flight=1, delay_s=0))
     waiting = threading.Event()
 
     def observe(event: CallEvent) -> None:
         if isinstance(event, Waiting):
             waiting.set()
 
-    client = ModelClient(InMemoryCalls(), gates, observers=[observe], policy=RetryPolicy(first_wait_s=3600))
+    client = ModelClient(
+        InMemoryCalls(), limiters, observers=[observe], policy=RetryPolicy(first_wait_s=3600)
+    )
     patient = threading.Thread(
-        target=lambda: in_threads(lambda: client.ask(TableModel([Overloaded("x")]), PROMPT, labels={}), 1)
+        target=lambda: in_threads(lambda: client.ask(ScriptedModel([Overloaded("x")]), PROMPT, labels={}), 1)
     )
     patient.start()
     assert waiting.wait(10)
-    assert client.ask(TableModel(), Prompt("write", "s", "other"), labels={}).text == "fine"
+    assert client.ask(ScriptedModel(), Prompt("write", "s", "other"), labels={}).text == "fine"
     client.stop()
     patient.join(10)
     assert not patient.is_alive()
 
 
 def test_a_stop_ends_retry_waits_and_refuses_new_questions() -> None:
-    client = ModelClient(InMemoryCalls(), Gates(delay_s=0), policy=RetryPolicy(first_wait_s=3600))
+    client = ModelClient(InMemoryCalls(), Limiters(Limits(delay_s=0)), policy=RetryPolicy(first_wait_s=3600))
     threading.Timer(0.1, client.stop).start()
     with pytest.raises(Interrupted):
-        client.ask(TableModel([Overloaded("x")]), PROMPT, labels={})
-    model = TableModel()
+        client.ask(ScriptedModel([Overloaded("x")]), PROMPT, labels={})
+    model = ScriptedModel()
     with pytest.raises(Interrupted):
         client.ask(model, PROMPT, labels={})
     assert model.asked == 0
@@ -225,10 +204,10 @@ def test_a_call_under_way_at_the_stop_is_finished_and_kept() -> None:
     memory = InMemoryCalls()
     client = client_with(memory)
 
-    class StoppedMeanwhile(TableModel):
-        def generate(self, prompt: Prompt, *, deadline_s: float) -> ModelResponse:
+    class StoppedMeanwhile(ScriptedModel):
+        def generate(self, prompt: Prompt, **options: Any) -> ModelResponse:
             client.stop()
-            return super().generate(prompt, deadline_s=deadline_s)
+            return super().generate(prompt, **options)
 
     assert client.ask(StoppedMeanwhile(), PROMPT, labels={}).text == "fine"
     assert memory.records[0].result is not None
@@ -237,13 +216,13 @@ def test_a_call_under_way_at_the_stop_is_finished_and_kept() -> None:
 def test_a_bug_in_a_model_is_recorded_and_comes_out_unchanged() -> None:
     memory = InMemoryCalls()
     with pytest.raises(ZeroDivisionError):
-        client_with(memory).ask(TableModel([ZeroDivisionError("bug")]), PROMPT, labels={})
+        client_with(memory).ask(ScriptedModel([ZeroDivisionError("bug")]), PROMPT, labels={})
     assert memory.records[0].error == {"kind": "unexpected", "message": "ZeroDivisionError"}
 
 
 def test_a_call_killed_in_the_middle_stays_open_in_the_memory() -> None:
-    class Killed(TableModel):
-        def generate(self, prompt: Prompt, *, deadline_s: float) -> ModelResponse:
+    class Killed(ScriptedModel):
+        def generate(self, prompt: Prompt, **options: Any) -> ModelResponse:
             raise KeyboardInterrupt
 
     memory = InMemoryCalls()
@@ -275,15 +254,15 @@ def test_different_requests_have_different_keys(one: Mapping[str, Any], two: Map
 
 
 def test_what_is_asked_and_where_makes_the_key_and_the_credential_does_not() -> None:
-    base = key_of(request_of(TableModel(), PROMPT), 1)
-    assert base == key_of(request_of(TableModel(key="another"), PROMPT), 1)
-    assert base == key_of(request_of(TableModel(), Prompt("write", "s", "u", {"idea": "unsent"})), 1)
+    base = key_of(request_of(ScriptedModel(), PROMPT), 1)
+    assert base == key_of(request_of(ScriptedModel(key="another"), PROMPT), 1)
+    assert base == key_of(request_of(ScriptedModel(), Prompt("write", "s", "u", {"idea": "unsent"})), 1)
     others = [
-        key_of(request_of(TableModel(model="gpt-4"), PROMPT), 1),
-        key_of(request_of(TableModel(), Prompt("write", "s2", "u")), 1),
-        key_of(request_of(TableModel(), Prompt("write", "s", "u2")), 1),
-        key_of(request_of(TableModel(), Prompt("write", "s", "u", max_output_tokens=5)), 1),
-        key_of(request_of(TableModel(), PROMPT), 2),
+        key_of(request_of(ScriptedModel(model="gpt-4"), PROMPT), 1),
+        key_of(request_of(ScriptedModel(), Prompt("write", "s2", "u")), 1),
+        key_of(request_of(ScriptedModel(), Prompt("write", "s", "u2")), 1),
+        key_of(request_of(ScriptedModel(), Prompt("write", "s", "u", max_output_tokens=5)), 1),
+        key_of(request_of(ScriptedModel(), PROMPT), 2),
     ]
     assert len({base, *others}) == 6
 
@@ -316,12 +295,12 @@ def test_over_the_wire_calls_stay_within_the_gate_and_start_apart(
     model_for: Callable[[LoopbackServer, str], BaseModel],
 ) -> None:
     server = serve(lambda asked: asked.user, latency_s=0.15)
-    gates = Gates(max_in_flight=3, delay_s=0.03)
-    client = ModelClient(InMemoryCalls(), gates)
+    limiters = Limiters(Limits(max_in_flight=3, delay_s=0.03))
+    client = ModelClient(InMemoryCalls(), limiters)
     model = model_for(server, "openai:gpt-4o")
     numbers = iter(range(10))
     answers = in_threads(lambda: client.ask(model, Prompt("write", "s", str(next(numbers))), labels={}), 10)
     assert len([answer for answer in answers if isinstance(answer, Answer)]) == 10
-    assert gates.for_account(model.account).peak <= 3
+    assert limiters.stats()[model.account].peak_in_flight <= 3
     # The server may still be closing a call whose answer has arrived; without the gate it would see all ten.
     assert server.peak <= 6

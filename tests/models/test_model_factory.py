@@ -10,13 +10,14 @@ from models.errors import BadSetting, MissingKey, UnknownModel, UnknownProvider
 from models.factory import ModelFactory
 
 KEY = "sk-test-0123456789abcdefghijklmnop"
+NOWHERE = "http://127.0.0.1:9/v1"
 
 
 def test_importing_the_factory_imports_no_sdk_and_no_price_table() -> None:
     code = (
         "import sys, models.factory, models.client\n"
         "f = models.factory.ModelFactory({'OPENAI_API_KEY': 'k' * 20, 'ANTHROPIC_API_KEY': 'k' * 20})\n"
-        "f.create('openai'); f.create('claude'); f.default()\n"
+        "f.create('openai'); f.create('claude'); f.default(); f.describe('groq')\n"
         "print([m for m in ('openai', 'anthropic', 'genai_prices', 'httpx2') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -33,9 +34,12 @@ def test_a_name_without_a_model_means_the_default_model() -> None:
 @pytest.mark.parametrize(
     ("environ", "name"),
     [
-        ({}, "offline"),
-        ({"OPENAI_API_KEY": "  "}, "offline"),
+        ({"OLLAMA_BASE_URL": NOWHERE}, "offline"),
+        ({"OPENAI_API_KEY": "  ", "OLLAMA_BASE_URL": NOWHERE}, "offline"),
         ({"ANTHROPIC_API_KEY": KEY}, "claude"),
+        ({"DEEPSEEK_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY}, "claude"),
+        ({"OPENROUTER_API_KEY": KEY, "GROQ_API_KEY": KEY}, "groq"),
+        ({"GOOGLE_API_KEY": KEY}, "gemini"),
         ({"ANTHROPIC_API_KEY": KEY, "OPENAI_API_KEY": KEY}, "openai"),
     ],
 )
@@ -90,14 +94,20 @@ def test_two_keys_are_two_accounts_and_two_models_of_one_key_are_one() -> None:
 
 
 def test_the_listing_says_what_is_usable_and_why_not() -> None:
-    listings = {row.provider: row for row in ModelFactory({"ANTHROPIC_API_KEY": KEY}).available()}
-    assert list(listings) == ["openai", "claude", "offline"]
+    factory = ModelFactory({"ANTHROPIC_API_KEY": KEY, "OLLAMA_BASE_URL": NOWHERE})
+    listings = {row.provider: row for row in factory.available()}
+    assert list(listings) == [
+        "openai", "claude", "deepseek", "groq", "gemini", "xai", "openrouter", "ollama", "offline",
+    ]  # fmt: skip
     assert not listings["openai"].usable
     assert "OPENAI_API_KEY" in listings["openai"].why_not
     assert listings["claude"].usable
     assert listings["claude"].why_not == ""
     assert listings["claude"].input_usd_per_mtok
     assert (listings["offline"].usable, listings["offline"].input_usd_per_mtok) == (True, Decimal(0))
+    assert not listings["ollama"].usable
+    assert "does not answer" in listings["ollama"].why_not
+    assert listings["ollama"].key_variable is None
 
 
 def test_a_misspelt_model_gets_a_warning_and_not_an_error() -> None:

@@ -5,12 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from models import cost
 from models.base import BaseModel, Prompt, Usage
+from models.cost import PriceTable
 from models.errors import BadRequest, UnknownModel
 from models.factory import ModelFactory
 from models.loopback import LoopbackServer, Reply, Script, refused_parameter, unknown_model
-from models.providers.openai_compatible import OpenAICompatible
 from models.providers.service import Service
 
 Serve = Callable[..., LoopbackServer]
@@ -77,7 +76,7 @@ def test_usage_includes_reasoning_and_a_reported_cost_wins(
     )
     response = model_for(serve(Script([reply])), "openai:gpt-4o").generate(prompt, deadline_s=20)
     assert response.usage == Usage(50, 30, cache_read_tokens=10, reasoning_tokens=20)
-    assert cost.cost_of(response, "gpt-4o") == Decimal("0.125")
+    assert PriceTable().cost_of(response, "gpt-4o") == Decimal("0.125")
 
 
 def test_a_missing_model_suggests_names_from_the_price_table(
@@ -93,7 +92,7 @@ def test_a_row_of_the_table_is_enough_for_another_service(serve: Serve, prompt: 
     server = serve(Script(["from elsewhere"]))
     row = Service("elsewhere", "ELSEWHERE_KEY", "ELSEWHERE_URL", "https://elsewhere.example/v1", "small")
     environ = {"ELSEWHERE_KEY": key, "ELSEWHERE_URL": server.openai_url}
-    model = ModelFactory(environ, hosted=((row, OpenAICompatible),)).create("elsewhere")
+    model = ModelFactory(environ, own=(row,)).create("elsewhere")
     response = model.generate(prompt, deadline_s=20)
     assert (response.provider, response.text, model.name) == (
         "elsewhere",

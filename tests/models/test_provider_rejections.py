@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import ModelError, RateLimited, Refused, UnknownModel
-from models.factory import HOSTED
-from models.providers.rejection import Rejection, classify, retry_after_s
+from models.providers.classification import classify
+from models.providers.rejection import Rejection, retry_after_s
+from models.providers.table import OPENAI
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-OPENAI = HOSTED[0][0]
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,14 @@ def test_a_refused_idea_says_what_to_do(done: Place) -> None:
 
 
 def test_every_listing_speaks_json(done: Place) -> None:
-    for command in (["status"], ["results"], ["show", "1"], ["show", "1", "--log"], ["models"]):
+    for command in (
+        ["status"],
+        ["results"],
+        ["show", "1"],
+        ["show", "1", "--log"],
+        ["models"],
+        ["plan", "ideas.txt"],
+    ):
         json.loads(done.rbi(*command, "--json").stdout)
 
 
@@ -336,6 +343,12 @@ def test_a_table_never_cuts_a_number(done: Place, width: int) -> None:
         (["run", "ideas.txt", "--data", "GOGO"], 2, "GOOG"),
         (["run", "ideas.txt", "--env", "conda:none-of-that-name"], 1, "conda"),
         (["run", "ideas.txt", "--env", "docker"], 2, "venv"),
+        (["run", "ideas.txt", "--budget", "-1"], 2, "from 0"),
+        (["run", "ideas.txt", "--budget", "nan"], 2, "from 0"),
+        (["run", "ideas.txt", "--temperature", "3"], 2, "to 2"),
+        (["run", "ideas.txt", "--model", "offline,opnai"], 2, "openai"),
+        (["resume", "--temperature", "1"], 2, "--temperature"),
+        (["models", "openai"], 2, "--check"),
         (["run", "idea.txt"], 1, "ideas.txt"),
         (["run", "."], 1, "folder"),
         (["run", "ideas.txt", "--cash", "10"], 2, "cash"),

@@ -12,12 +12,13 @@ import pytest
 from builders import bad_result, bars, good_result
 
 from models.client import ModelClient
-from models.limiter import Gates
+from models.limiter import Limiters
 from models.providers.offline.writer import OfflineWriter
 from rbi.domain import Idea
 from rbi.effects import Interrupted, JournaledEffects, KeyLocks
 from rbi.events import BacktestFinished, Event, Events
 from rbi.journal import Journal
+from rbi.writers import Writers
 from runners.base import Failure, FailureKind, RunInterrupted, RunnerError, RunRequest, RunResult, Terms
 
 IDEA = Idea(1, "Buy when RSI(14) falls below 30 and exit when RSI rises above 60.")
@@ -57,8 +58,8 @@ class Bench:
         made = JournaledEffects(
             batch="b",
             journal=self.journal,
-            client=ModelClient(self.journal, Gates()),
-            model=OfflineWriter(),
+            client=ModelClient(self.journal, Limiters()),
+            writers=Writers((OfflineWriter(),), {}, max_output_tokens=8192, temperature=None),
             runner=runner,
             terms=Terms(cash=cash),
             timeout_s=timeout_s,

@@ -6,110 +6,20 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
+from hosted_place import KEY, Place
 
 from models.base import StopReason
+from models.continuation import MOST_PARTS
 from models.loopback import Asked, Failure, LoopbackServer, Reply, bad_key, quota_spent, unknown_model
 from models.loopback.answers import Answer, Answers
 from models.loopback.offline import answers_of
 from models.providers.offline.writer import OfflineWriter
 
-KEY = "sk-a-very-secret-key-0123456789"
-IDEAS = [
-    "Buy when the 10-day SMA crosses above the 30-day SMA, sell when it crosses back below.",
-    "Buy when RSI(14) falls below 30 and exit when RSI rises above 60.",
-    "Buy when price closes above the 20-day high, exit at the 10-day low.",
-]
 OFFLINE = answers_of(OfflineWriter())
-
-
-class Place:
-    def __init__(self, folder: Path, server: LoopbackServer, model: str) -> None:
-        self.folder = folder
-        self.model = model
-        self.server = server
-        (folder / "ideas.txt").write_text("\n".join(IDEAS), encoding="utf-8")
-        kept = {
-            k: v
-            for k, v in os.environ.items()
-            if not k.startswith(("RBI_", "OPENAI_", "ANTHROPIC_", "PYTHON"))
-        }
-        self.environ = {
-            **kept,
-            "OPENAI_API_KEY": KEY,
-            "ANTHROPIC_API_KEY": KEY,
-            "OPENAI_BASE_URL": server.openai_url,
-            "ANTHROPIC_BASE_URL": server.anthropic_url,
-        }
-        self.said = ""
-
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "rbi", *arguments]
-
-    def rbi(self, *arguments: str) -> int:
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        self.said += done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done.returncode
-
-    def run(self, *more: str) -> int:
-        return self.rbi(
-            "run",
-            "ideas.txt",
-            "--model",
-            self.model,
-            "--data",
-            "GOOG",
-            "--env",
-            "current",
-            "--delay",
-            "0",
-            *more,
-        )
-
-    def status(self) -> dict[str, object]:
-        out = subprocess.run(
-            self.command("status", "--json"),
-            cwd=self.folder,
-            env=self.environ,
-            capture_output=True,
-            check=True,
-        )
-        return dict(json.loads(out.stdout))
-
-    def outcomes(self) -> list[str]:
-        paths = sorted((self.folder / "results").glob("*/*/outcome.json"))
-        return [json.loads(path.read_text(encoding="utf-8"))["outcome"] for path in paths]
-
-    def leaks(self) -> list[str]:
-        """Files and output that hold the key, compressed records of the journal included."""
-        found = ["output"] if KEY in self.said else []
-        for path in (self.folder / "results").rglob("*"):
-            if path.is_file() and KEY.encode() in path.read_bytes():
-                found.append(str(path))
-        program = (
-            "import sqlite3, sys, zlib\n"
-            "for r in sqlite3.connect(sys.argv[1]).execute('SELECT request, result FROM effect'):\n"
-            "    for blob in r:\n"
-            "        if blob: sys.stdout.buffer.write(zlib.decompress(blob))"
-        )
-        journal = subprocess.run(
-            [sys.executable, "-c", program, str(self.folder / "results/rbi.db")],
-            capture_output=True,
-            check=True,
-        )
-        return [*found, "journal"] if KEY.encode() in journal.stdout else found
 
 
 def place(folder: Path, answers: Answers, model: str = "openai:gpt-6.1-sol") -> Place:
@@ -177,18 +87,20 @@ def test_killed_while_calls_are_out_a_batch_repeats_only_what_had_no_answer(tmp_
 
 
 @pytest.mark.parametrize(
-    ("failure", "said"),
+    ("failure", "said", "code"),
     [
-        (bad_key(KEY), "OPENAI_API_KEY"),
-        (quota_spent(), "quota"),
-        (unknown_model("gpt-6.1-sole"), "gpt-6.1-sol"),
+        (bad_key(KEY), "OPENAI_API_KEY", 1),
+        (quota_spent(), "quota", 3),  # more credit, and `rbi resume` goes on
+        (unknown_model("gpt-6.1-sole"), "gpt-6.1-sol", 1),
     ],
     ids=["bad key", "quota", "unknown model"],
 )
-def test_what_no_retry_can_mend_stops_the_batch_at_once(tmp_path: Path, failure: Failure, said: str) -> None:
+def test_what_no_retry_can_mend_stops_the_batch_at_once(
+    tmp_path: Path, failure: Failure, said: str, code: int
+) -> None:
     here = place(tmp_path, lambda asked: failure, "openai:gpt-6.1-sole")
     with here.server as server:
-        assert here.run("--workers", "1") == 1
+        assert here.run() == code
         assert len(server.seen) == 1
     assert said in here.said
     assert "fix:" in here.said
@@ -214,7 +126,7 @@ def test_one_ideas_refusal_is_its_own_outcome_and_is_asked_again_on_resume(tmp_p
     assert here.outcomes() == ["traded"] * 3
 
 
-def test_an_answer_cut_off_in_its_code_is_not_run(tmp_path: Path) -> None:
+def test_an_answer_that_is_always_cut_off_in_its_code_is_not_run(tmp_path: Path) -> None:
     def answer(asked: Asked) -> Answer:
         whole = OFFLINE(asked)
         if asked.system.startswith("Stage: write") and isinstance(whole, str):
@@ -222,15 +134,12 @@ def test_an_answer_cut_off_in_its_code_is_not_run(tmp_path: Path) -> None:
         return whole
 
     here = place(tmp_path, answer)
-    with here.server:
-        assert here.run("--limit", "1") == 0
-    attempts = sorted(p.name for p in (tmp_path / "results").glob("*/*/attempts/*"))
-    assert attempts == ["01-written.py", "02-repaired.py"]
-    ran = [
-        json.loads(p.read_text(encoding="utf-8"))
-        for p in (tmp_path / "results").glob("*/*/backtests/*/backtest.json")
-    ]
-    assert [backtest["attempt"] for backtest in ran] == [2]
+    with here.server as server:
+        assert here.run("--limit", "1") == 3
+        assert len(server.seen) == 1 + MOST_PARTS
+    assert here.outcomes() == ["model failed"]
+    assert "rbi resume" in here.said
+    assert not list((tmp_path / "results").glob("*/*/backtests/*"))
 
 
 def test_a_misspelt_model_is_pointed_out_before_anything_is_asked(tmp_path: Path) -> None:

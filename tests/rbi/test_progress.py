@@ -13,10 +13,12 @@ from rich.console import Console
 from rbi.events import (
     BacktestFinished,
     BatchStarted,
+    BudgetReached,
     CallFinished,
     CallStarted,
     CallWaiting,
     Event,
+    FellBack,
     IdeaFinished,
     IdeaStarted,
     Notice,
@@ -41,6 +43,10 @@ STORY: tuple[Event, ...] = (
     IdeaFinished(2, "abc", "Low buyer", "traded", "GOOG 4 trades", 3.0),
     Notice("a note"),
     RunFolderChanged("2026-02-01-b"),
+    FellBack("openai:x", "groq:y", "openai is busy"),
+    FellBack("openai:x", "groq:y", "openai is busy"),
+    FellBack("groq:y", "offline:rules", "groq is busy"),
+    BudgetReached(Decimal("1.9"), Decimal("2")),
 )
 
 
@@ -77,6 +83,24 @@ def test_without_a_terminal_every_finished_idea_is_one_line() -> None:
     assert lines[0].startswith("b: 4 ideas, 1 done before · openai:x")
     assert "[2/4] 2 traded: Low buyer · GOOG 4 trades · 3.0 s" in lines
     assert "\x1b" not in out.getvalue()
+
+
+def test_a_fallback_is_said_once_for_each_pair_of_models_and_always_written_down(tmp_path: Path) -> None:
+    plain, live = io.StringIO(), io.StringIO()
+    on_disk = EventsFile(lambda: tmp_path / "events.jsonl")
+    sinks = (
+        PlainProgress(ConsoleLock(plain)),
+        LiveProgress(Console(file=live, width=100, force_terminal=False, markup=False)),
+        on_disk,
+    )
+    for event in STORY:
+        for sink in sinks:
+            sink(event)
+    for said in (plain.getvalue(), live.getvalue()):
+        assert said.count("openai:x -> groq:y: openai is busy") == 1
+        assert said.count("groq:y -> offline:rules") == 1
+        assert "the budget is reached: $1.9000 of $2.0000" in said
+    assert (tmp_path / "events.jsonl").read_text(encoding="utf-8").count('"fell_back"') == 3
 
 
 def test_for_machines_every_event_is_one_json_line(tmp_path: Path) -> None:

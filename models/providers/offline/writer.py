@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from models.base import Account, BaseModel, ModelResponse, Prompt, Usage
+from models.base import Account, BaseModel, ModelResponse, Prompt, RateReport, Usage
 from models.errors import BadRequest, Refused
 from models.providers.offline.compose import compose
 from models.providers.offline.note import ADVICE, write_note
@@ -34,7 +34,13 @@ class OfflineWriter(BaseModel):
             "inputs": dict(sorted(prompt.inputs.items())),
         }
 
-    def generate(self, prompt: Prompt, *, deadline_s: float) -> ModelResponse:  # noqa: ARG002  it never waits
+    def generate(
+        self,
+        prompt: Prompt,
+        *,
+        deadline_s: float,  # noqa: ARG002  it never waits
+        opened: Callable[[RateReport], None] | None = None,  # noqa: ARG002  and is never limited
+    ) -> ModelResponse:
         """Answer from ``prompt.inputs``; takes milliseconds, whatever ``deadline_s``.
 
         Raises `BadRequest` for a stage it does not know or an input that is missing, and `Refused` when it is

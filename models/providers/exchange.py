@@ -1,0 +1,100 @@
+"""One request over an SDK's client, and what came back for it, complete or not."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from models.providers.connection import connect_timeout_s, read_timeout_s
+from models.providers.deadline import Deadline
+from models.providers.server_events import is_over
+
+if TYPE_CHECKING:
+    import httpx2
+
+_LONGEST_END = 96
+
+# A server that has said its last word and holds the connection open costs this long, and not the whole deadline.
+_AFTER_THE_END_S = 2.0
+
+
+class SDK(Protocol):
+    """What the modules ``openai`` and ``anthropic`` have in common."""
+
+    APIConnectionError: type[Exception]
+    APIStatusError: type[Exception]
+    Timeout: type[httpx2.Timeout]
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What came back. ``status`` is ``None`` when nothing did; header names are in lower case.
+
+    ``broken`` says, in the HTTP library's words, why the body is not complete; empty when it is.
+    """
+
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    body: bytes = b""
+    broken: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent."""
+
+    path: str
+    body: Mapping[str, Any]
+    headers: Mapping[str, str]
+
+
+def exchange(
+    sdk: SDK,
+    client: Any,
+    request: Request,
+    deadline: Deadline,
+    *,
+    accepted: Callable[[Mapping[str, str]], None],
+    ended: Callable[[float], None],
+) -> Exchange:
+    """Send ``request`` once. Never raises for anything that the other side can do.
+
+    The body is read as bytes: what the SDKs build for every event costs several times the rest of a call.
+    ``accepted`` is called with the headers of an answer before its body is read, ``ended`` with the seconds that
+    the other side has to close an answer whose end has come.
+    """
+    import httpx2
+
+    status, headers, received = None, {}, bytearray()
+    try:
+        response: httpx2.Response = client.post(
+            request.path,
+            body=request.body,
+            cast_to=httpx2.Response,
+            stream=True,
+            options={
+                "headers": request.headers,
+                "timeout": sdk.Timeout(read_timeout_s(deadline), connect=connect_timeout_s(deadline)),
+            },
+        )
+        with contextlib.closing(response):
+            status, headers = response.status_code, _plain(response.headers)
+            accepted(headers)
+            for piece in response.iter_bytes():
+                received += piece
+                if is_over(bytes(received[-_LONGEST_END:])):
+                    ended(_AFTER_THE_END_S)
+    except sdk.APIStatusError as error:
+        answer: httpx2.Response = error.response  # type: ignore[attr-defined]
+        return Exchange(answer.status_code, _plain(answer.headers), answer.content)
+    except (sdk.APIConnectionError, httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL) as error:
+        cause = error.__cause__ or error
+        return Exchange(status, headers, bytes(received), f"{type(cause).__name__}: {cause}")
+    return Exchange(status, headers, bytes(received))
+
+
+def _plain(headers: Any) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

@@ -1,0 +1,46 @@
+"""Which models a server on this machine has, in one quick question over the standard library."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from models.providers import untrusted
+
+QUICKLY_S = 0.3
+PATIENTLY_S = 3.0
+_LONGEST_BODY = 1_000_000
+_PIECE = 65_536
+
+
+def served_models(base_url: str, timeout_s: float) -> tuple[str, ...] | None:
+    """The names of the models at ``base_url``; ``None`` when nothing answers there in ``timeout_s`` seconds.
+
+    Empty when it has none, or does not say. Goes through no proxy: the server is near.
+    """
+    import http.client
+
+    parts = urlsplit(base_url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
+    end = time.monotonic() + timeout_s
+    try:
+        connection.request("GET", f"{parts.path.rstrip('/')}/models", headers={"Accept": "application/json"})
+        answer = connection.getresponse()
+        body = b""
+        while (piece := answer.read1(_PIECE)) and len(body) < _LONGEST_BODY:
+            body += piece
+            if time.monotonic() > end:
+                return None
+    except (OSError, http.client.HTTPException, ValueError):  # nothing there that speaks HTTP, or not quickly
+        return None
+    finally:
+        connection.close()
+    return _names(untrusted.parsed(body)) if answer.status == 200 else ()
+
+
+def _names(body: object) -> tuple[str, ...]:
+    rows = body.get("data") if isinstance(body, Mapping) else None
+    names = [untrusted.text(row, "id") for row in rows] if isinstance(rows, list) else []
+    return tuple(name for name in names if name)

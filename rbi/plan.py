@@ -1,0 +1,184 @@
+"""``rbi plan`` and the question before ``rbi run``: a quote from what is there, without a key, a call or a new file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from models.cost import PriceTable
+from rbi.config import Settings
+from rbi.domain import Idea
+from rbi.errors import UsageError
+from rbi.intake.ideas_file import IdeasFile
+from rbi.journal import BatchRecord
+from rbi.plan_view import quote_lines
+from rbi.prompts import render
+from rbi.quote import ASKED_STAGES, BYTES_A_TOKEN, MeasuredUsage, Quote, Work, quote
+from rbi.quoted_models import Chains, named_chains
+from rbi.terminal import say
+from rbi.workplace import JOURNAL_FILE, Workplace, dated_name, open_existing
+from rbi.writers import STAGE_SETTINGS
+
+_VERSIONS = {"python": "3.12.0", "backtesting": "0.6.6", "pandas": "3.1.0", "numpy": "2.4.0"}
+_EARLIER = {"research": (), "write": ("note",), "repair": ("note", "code", "failure")}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A quote for the ideas that are left to do, and the batch in which ``finished`` others are done already."""
+
+    quote: Quote
+    batch: str = ""
+    finished: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a results folder holds of the batch that a run would go on with, and of its models."""
+
+    batch: str = ""
+    done: frozenset[str] = frozenset()
+    spent_usd: Decimal = Decimal(0)
+    measured: Mapping[str, MeasuredUsage] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def plan(settings: Settings, ideas: IdeasFile) -> Plan:
+    """The plan for ``rbi run`` with these settings.
+
+    Nothing is written, asked or connected to. Raises `RbiError` for what would stop the run, too.
+    """
+    texts = selected(ideas, settings)
+    named = named_chains(settings)
+    chains = {stage: named.get(STAGE_SETTINGS[stage], named["model"]) for stage in ASKED_STAGES}
+    known = _look(settings, named, chains)
+    left = [text for text in texts if Idea(0, text).idea_id not in known.done]
+    work = Work(
+        ideas=len(left),
+        prompt_tokens=prompt_tokens(left),
+        chains=chains,
+        datasets=len(settings.data),
+        workers=settings.thread_count,
+        cores=os.cpu_count() or 1,
+        max_output_tokens=settings.max_output_tokens,
+        limits={m.provider: settings.limits_for(m.provider) for chain in chains.values() for m in chain},
+        measured=known.measured,
+        budget_usd=None if settings.budget is None else Decimal(str(settings.budget)),
+        spent_usd=known.spent_usd,
+    )
+    return Plan(
+        quote(work, PriceTable(settings.prices)), known.batch, len(texts) - len(left), len(ideas.refused)
+    )
+
+
+def confirm(quote: Quote, settings: Settings, *, yes: bool) -> bool:
+    """Show what a batch will probably cost, and on a terminal ask whether to begin when that is much or unknown.
+
+    ``yes`` answers the question beforehand. A batch without a language model is neither shown nor asked about.
+    """
+    if not quote.uses_language_model or not quote.ideas:
+        return True
+    for line in quote_lines(quote):
+        say(f"rbi: {line}")
+    likely = quote.usd.likely
+    much = likely is None or likely > Decimal(str(settings.confirm_above))
+    if yes or not much or not _is_terminal():
+        return True
+    print("rbi: go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() in ("y", "yes"):
+        return True
+    say("rbi: nothing was sent")
+    return False
+
+
+def selected(ideas: IdeasFile, settings: Settings) -> tuple[str, ...]:
+    """The ideas that ``--only`` and ``--limit`` leave. Raises `UsageError` when that is none."""
+    wanted = settings.only.lower()
+    texts = tuple(text for text in ideas.texts if wanted in text.lower())
+    if not texts:
+        raise UsageError(
+            f"no idea contains {settings.only!r}", where=str(ideas.path), fix="try a shorter --only, or none"
+        )
+    return texts[: settings.limit] if settings.limit else texts
+
+
+def prompt_tokens(texts: Sequence[str]) -> dict[str, float]:
+    """The mean prompt of each stage in tokens, without the note, code and failure that earlier stages add."""
+    mean = sum(len(text.encode("utf-8", "replace")) for text in texts) / max(1, len(texts))
+    found = {}
+    for stage in ASKED_STAGES:
+        # Values are inserted as they are, so a prompt grows evenly with its idea.
+        empty, one = _prompt_bytes(stage, ""), _prompt_bytes(stage, "x")
+        found[stage] = (empty + (one - empty) * mean) / BYTES_A_TOKEN
+    return found
+
+
+def _prompt_bytes(stage: str, idea: str) -> int:
+    inputs = {"idea": idea, **dict.fromkeys(_EARLIER[stage], "")}
+    prompt = render(stage, inputs if stage == "research" else {**inputs, **_VERSIONS})
+    return len(f"{prompt.system}{prompt.user}".encode())
+
+
+def _is_terminal() -> bool:
+    # A standard input that was closed is None.
+    return bool(sys.stdin) and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+# The results folder
+
+
+def _look(settings: Settings, named: Chains, chains: Chains) -> _Known:
+    if not (Path(settings.results) / JOURNAL_FILE).exists():
+        return _Known()
+    with open_existing(Path(settings.results)) as workplace:
+        measured = _measured(workplace, chains)
+        batch = _to_go_on_with(workplace, settings, _identity(settings, named))
+        if batch is None:
+            return _Known(measured=measured)
+        done = {r.idea.idea_id for r in workplace.journal.ideas(batch.name) if r.final}
+        totals = workplace.journal.totals(batch.name)
+        return _Known(batch.name, frozenset(done), totals.cost_usd + totals.reserved_usd, measured)
+
+
+def _measured(workplace: Workplace, chains: Chains) -> dict[str, MeasuredUsage]:
+    used = {stage: workplace.journal.usage_by_stage(chain[0].name) for stage, chain in chains.items()}
+    return {stage: by_stage[stage] for stage, by_stage in used.items() if stage in by_stage}
+
+
+def _identity(settings: Settings, named: Chains) -> dict[str, Any]:
+    """The identity that a run gives its batch."""
+    from rbi.data.catalog import load_all  # pandas: only when there is a batch to compare with
+
+    data = {dataset.name: dataset.fingerprint for dataset in load_all(settings.data)}
+    models = {key: ",".join(model.name for model in chain) for key, chain in named.items()}
+    return {**settings.identity(), **models, "data": data}
+
+
+def _to_go_on_with(
+    workplace: Workplace, settings: Settings, identity: Mapping[str, Any]
+) -> BatchRecord | None:
+    """The batch that `Workplace.begin` would go on with."""
+    if settings.name:
+        named = workplace.journal.batch(settings.name)
+        return named if named and named.settings.get("identity") == identity else None
+    source = str(Path(settings.ideas).absolute())
+    same = [
+        batch
+        for batch in workplace.journal.batches()
+        if batch.source == source and batch.settings.get("identity") == identity
+    ]
+    unfinished = (
+        batch
+        for batch in same
+        if not batch.settings.get("name")
+        and not all(record.final for record in workplace.journal.ideas(batch.name))
+    )
+    today = (batch for batch in same if batch.name.startswith(dated_name(source, date.today())))
+    return next(unfinished, None) or next(today, None)

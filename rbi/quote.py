@@ -1,0 +1,328 @@
+"""What a batch will probably ask, cost and take, before anything is asked: arithmetic only, nothing is read or sent.
+
+``low`` is a batch where all goes well, ``likely`` what the assumptions lead to, ``high`` one where every strategy
+is repaired and every answer is as long as it may be.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Protocol
+
+from models.base import Usage
+from models.cost import PriceTable
+from rbi.config import RateLimits
+
+ASKED_STAGES = ("research", "write", "repair")
+OUTPUT_TOKENS = {"research": (300, 800), "write": (500, 1500), "repair": (600, 1800)}  # low, likely
+FAILURE_TOKENS = 150  # what the repair prompt says about the failure
+REPAIRED_SHARE = 0.5
+CALL_SECONDS = (5.0, 20.0, 60.0)
+BACKTEST_SECONDS = 0.3
+BYTES_A_TOKEN = 4
+ENOUGH_CALLS = 20  # from here on what was measured is believed
+
+_NOTHING = Decimal(0)
+
+
+class MeasuredUsage(Protocol):
+    """What the answered calls of one stage took on average."""
+
+    @property
+    def calls(self) -> int:
+        """Answers counted."""
+
+    @property
+    def input_tokens(self) -> float:
+        """Input tokens of one call."""
+
+    @property
+    def output_tokens(self) -> float:
+        """Output tokens of one call."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuotedModel:
+    """A model that a stage may ask. ``keyed`` ones are asked with the delay between calls."""
+
+    provider: str
+    model: str
+    keyed: bool = True
+    is_language_model: bool = True
+
+    @property
+    def name(self) -> str:
+        """``provider:model``."""
+        return f"{self.provider}:{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be done.
+
+    ``prompt_tokens`` is each stage's mean prompt without what earlier stages add. ``chains`` are each stage's
+    models, the first one being asked first. ``measured`` is by stage.
+    """
+
+    ideas: int
+    prompt_tokens: Mapping[str, float]
+    chains: Mapping[str, Sequence[QuotedModel]]
+    datasets: int
+    workers: int
+    cores: int
+    max_output_tokens: int = 8192
+    limits: Mapping[str, RateLimits] = field(default_factory=lambda: MappingProxyType({}))
+    measured: Mapping[str, MeasuredUsage] = field(default_factory=lambda: MappingProxyType({}))
+    budget_usd: Decimal | None = None
+    spent_usd: Decimal = _NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A number as it may turn out."""
+
+    low: float
+    likely: float
+    high: float
+
+    def __add__(self, other: Range) -> Range:
+        return Range(self.low + other.low, self.likely + other.likely, self.high + other.high)
+
+    def __mul__(self, other: Range) -> Range:
+        return Range(self.low * other.low, self.likely * other.likely, self.high * other.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """US dollars as they may turn out; ``None`` where a price is not known."""
+
+    low: Decimal | None
+    likely: Decimal | None
+    high: Decimal | None
+
+    def __add__(self, other: Money) -> Money:
+        return Money(_sum(self.low, other.low), _sum(self.likely, other.likely), _sum(self.high, other.high))
+
+
+@dataclass(frozen=True, slots=True)
+class StageQuote:
+    """One stage: its calls, the tokens of one call, and what all its calls cost.
+
+    ``reserve_usd`` is what a budget has to hold beyond the likely cost for one call to be sent.
+    ``measured_calls`` is how many answers the tokens were measured over; 0 if they are assumed.
+    """
+
+    stage: str
+    models: tuple[str, ...]
+    calls: Range
+    input_tokens: Range
+    output_tokens: Range
+    usd: Money
+    reserve_usd: Decimal | None
+    measured_calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetQuote:
+    """A budget against the likely cost: how many ideas it covers (``None``: unknown), what is left of it.
+
+    ``holds_a_call`` is false when the first call may cost more than is left: nothing would be sent.
+    """
+
+    usd: Decimal
+    left_usd: Decimal
+    covers: int | None
+    holds_a_call: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The quote of a batch. ``unpriced`` are the models without a known price."""
+
+    ideas: int
+    stages: tuple[StageQuote, ...]
+    calls: Range
+    input_tokens: Range
+    output_tokens: Range
+    usd: Money
+    minutes: Range
+    repaired_share: float
+    unpriced: tuple[str, ...]
+    budget: BudgetQuote | None
+    uses_language_model: bool
+
+
+def quote(work: Work, prices: PriceTable) -> Quote:
+    """The quote of some work."""
+    share = repaired_share(work.measured)
+    stages = tuple(_stage(stage, work, prices, share) for stage in ASKED_STAGES)
+    calls, usd = Range(0, 0, 0), Money(_NOTHING, _NOTHING, _NOTHING)
+    read = written = Range(0, 0, 0)
+    for stage in stages:
+        calls, usd = calls + stage.calls, usd + stage.usd
+        read, written = read + stage.calls * stage.input_tokens, written + stage.calls * stage.output_tokens
+    models = dict.fromkeys(model for stage in ASKED_STAGES for model in work.chains[stage])
+    return Quote(
+        ideas=work.ideas,
+        stages=stages,
+        calls=calls,
+        input_tokens=read,
+        output_tokens=written,
+        usd=usd,
+        minutes=_minutes(stages, work, share),
+        repaired_share=share,
+        unpriced=tuple(m.name for m in models if prices.price(m.provider, m.model, Usage(1, 1)) is None),
+        budget=_budget(work, stages, usd.likely),
+        uses_language_model=any(model.is_language_model for model in models),
+    )
+
+
+def repaired_share(measured: Mapping[str, MeasuredUsage]) -> float:
+    """The share of strategies that need a repair: measured if enough were written, else assumed."""
+    written = measured.get("write")
+    if written is None or written.calls < ENOUGH_CALLS:
+        return REPAIRED_SHARE
+    repaired = measured.get("repair")
+    return min(1.0, repaired.calls / written.calls) if repaired else 0.0
+
+
+def is_measured(stage: str, measured: Mapping[str, MeasuredUsage]) -> bool:
+    """Whether enough calls of the stage were measured to be believed."""
+    return stage in measured and measured[stage].calls >= ENOUGH_CALLS
+
+
+def _stage(stage: str, work: Work, prices: PriceTable, share: float) -> StageQuote:
+    chain = work.chains[stage]
+    calls = _calls(stage, work.ideas, share)
+    read, written = _input_tokens(stage, work), _output_tokens(stage, work)
+    first = chain[0]
+    likely = _call_usd(first, prices, read.likely, written.likely)
+    # A budget counts every byte of a prompt as a token, and the longest answer there may be.
+    worst = _dearest(chain, prices, BYTES_A_TOKEN * read.likely, work.max_output_tokens)
+    usd = Money(
+        _times(calls.low, _call_usd(first, prices, read.low, written.low)),
+        _times(calls.likely, likely),
+        _times(calls.high, _dearest(chain, prices, read.high, written.high)),
+    )
+    reserve = None if worst is None or likely is None else max(_NOTHING, worst - likely)
+    measured = work.measured[stage].calls if is_measured(stage, work.measured) else 0
+    return StageQuote(stage, tuple(m.name for m in chain), calls, read, written, usd, reserve, measured)
+
+
+def _calls(stage: str, ideas: int, share: float) -> Range:
+    return Range(0, ideas * share, ideas) if stage == "repair" else Range(ideas, ideas, ideas)
+
+
+def _output_tokens(stage: str, work: Work) -> Range:
+    most = work.max_output_tokens
+    if is_measured(stage, work.measured):
+        mean = work.measured[stage].output_tokens
+        return Range(mean, mean, max(most, mean))
+    low, likely = OUTPUT_TOKENS[stage]
+    return Range(min(low, most), min(likely, most), most)
+
+
+def _input_tokens(stage: str, work: Work) -> Range:
+    own = work.prompt_tokens[stage]
+    tokens = Range(own, own, own)
+    if stage in ("write", "repair"):
+        tokens += _output_tokens("research", work)
+    if stage == "repair":
+        tokens += _output_tokens("write", work)
+        tokens += Range(FAILURE_TOKENS, FAILURE_TOKENS, FAILURE_TOKENS)
+    if is_measured(stage, work.measured):
+        mean = work.measured[stage].input_tokens
+        return Range(mean, mean, max(tokens.high, mean))
+    return tokens
+
+
+def _call_usd(model: QuotedModel, prices: PriceTable, read: float, written: float) -> Decimal | None:
+    return prices.price(model.provider, model.model, Usage(math.ceil(read), math.ceil(written)))
+
+
+def _dearest(chain: Sequence[QuotedModel], prices: PriceTable, read: float, written: float) -> Decimal | None:
+    """The most that one call costs, whichever model of the chain answers it; unknown if one has no price."""
+    found = [_call_usd(model, prices, read, written) for model in chain]
+    known = [usd for usd in found if usd is not None]
+    return max(known) if len(known) == len(found) else None
+
+
+def _minutes(stages: Sequence[StageQuote], work: Work, share: float) -> Range:
+    tested = (work.ideas, work.ideas * (1 + share), work.ideas * 2)
+    found = [
+        _asking_seconds(stages, work, level)
+        + tested[level] * work.datasets * BACKTEST_SECONDS / max(1, work.cores)
+        for level in range(3)
+    ]
+    return Range(found[0] / 60, found[1] / 60, found[2] / 60)
+
+
+def _asking_seconds(stages: Sequence[StageQuote], work: Work, level: int) -> float:
+    """Seconds of model calls: as many at once as may be, and never faster than an account's limits allow."""
+    at_once_s = 0.0
+    calls: dict[QuotedModel, float] = {}
+    read: dict[str, float] = {}
+    written: dict[str, float] = {}
+    for stage in stages:
+        model = work.chains[stage.stage][0]
+        if not model.is_language_model:
+            continue
+        count = _at(stage.calls, level)
+        most = work.limits.get(model.provider, RateLimits()).max_calls
+        at_once_s += count * CALL_SECONDS[level] / max(1, min(work.workers, work.ideas, most))
+        calls[model] = calls.get(model, 0) + count
+        read[model.provider] = read.get(model.provider, 0) + count * _at(stage.input_tokens, level)
+        written[model.provider] = written.get(model.provider, 0) + count * _at(stage.output_tokens, level)
+    floors = [_floor_seconds(calls, read, written, provider, work.limits) for provider in read]
+    return max([at_once_s, *floors])
+
+
+def _floor_seconds(
+    calls: Mapping[QuotedModel, float],
+    read: Mapping[str, float],
+    written: Mapping[str, float],
+    provider: str,
+    limits: Mapping[str, RateLimits],
+) -> float:
+    limit = limits.get(provider, RateLimits())
+    asked = sum(count for model, count in calls.items() if model.provider == provider)
+    keyed = any(model.keyed for model in calls if model.provider == provider)
+    windows = (
+        (asked, limit.requests_per_minute),
+        (read[provider] + written[provider], limit.tokens_per_minute),
+        (read[provider], limit.input_tokens_per_minute),
+        (written[provider], limit.output_tokens_per_minute),
+    )
+    # A whole minute's allowance can be used at once, so the first one takes no time.
+    waits = [60 * max(0.0, used / allowed - 1) for used, allowed in windows if allowed]
+    return max([asked * limit.delay if keyed else 0.0, *waits])
+
+
+def _budget(work: Work, stages: Sequence[StageQuote], likely: Decimal | None) -> BudgetQuote | None:
+    if work.budget_usd is None:
+        return None
+    left = max(_NOTHING, work.budget_usd - work.spent_usd)
+    reserves = [stage.reserve_usd for stage in stages if stage.reserve_usd is not None]
+    if likely is None or len(reserves) < len(stages):
+        return BudgetQuote(work.budget_usd, left, None, holds_a_call=False)
+    usable = left - max(reserves)
+    covers = (
+        work.ideas if likely <= usable or likely == 0 else int(max(_NOTHING, usable) * work.ideas / likely)
+    )
+    return BudgetQuote(work.budget_usd, left, covers, holds_a_call=left >= reserves[0])
+
+
+def _at(values: Range, level: int) -> float:
+    return (values.low, values.likely, values.high)[level]
+
+
+def _times(count: float, usd: Decimal | None) -> Decimal | None:
+    return None if usd is None else Decimal(str(count)) * usd
+
+
+def _sum(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return None if one is None or other is None else one + other

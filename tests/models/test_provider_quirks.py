@@ -1,0 +1,300 @@
+"""What single services do differently, as it is on the wire."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from raw_http import Got, Raw, RawServer, chunk, events, plain
+
+from models.base import BaseModel, Prompt, StopReason, Usage
+from models.errors import (
+    BadKey,
+    BadRequest,
+    ConnectionFailed,
+    EmptyAnswer,
+    MalformedAnswer,
+    ModelError,
+    Overloaded,
+    QuotaExhausted,
+    RateLimited,
+    Refused,
+    UnknownModel,
+)
+from models.factory import ModelFactory
+from models.providers.table import OPENAI_COMPATIBLE
+
+KEY = "sk-test-0123456789abcdefghijklmnop"
+PROMPT = Prompt("write", "s", "u")
+PREFIXES = ["OPENAI", "ANTHROPIC", "DEEPSEEK", "GROQ", "GEMINI", "XAI", "OPENROUTER"]
+
+GEMINI_MINUTE = [
+    {
+        "error": {
+            "code": 429,
+            "message": "You exceeded your current quota, please check your plan and billing details.",
+            "status": "RESOURCE_EXHAUSTED",
+            "details": [
+                {
+                    "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+                    "violations": [{"quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier"}],
+                },
+                {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34s"},
+            ],
+        }
+    }
+]
+GEMINI_DAY = json.loads(json.dumps(GEMINI_MINUTE).replace("PerMinute", "PerDay"))
+GEMINI_KEY = [
+    {
+        "error": {
+            "code": 400,
+            "message": "API key not valid. Please pass a valid API key.",
+            "status": "INVALID_ARGUMENT",
+            "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}],
+        }
+    }
+]
+
+
+def factory_at(url: str) -> ModelFactory:
+    environ = {f"{prefix}_API_KEY": KEY for prefix in PREFIXES}
+    return ModelFactory(environ | {f"{prefix}_BASE_URL": url for prefix in [*PREFIXES, "OLLAMA"]})
+
+
+def model_at(server: RawServer, spec: str) -> BaseModel:
+    return factory_at(server.url).create(spec)
+
+
+def ask(spec: str, raw: Raw | Callable[[Got], Raw], prompt: Prompt = PROMPT) -> Any:
+    """What one question ends in: the response, or the error."""
+    with RawServer(raw if callable(raw) else lambda _got: raw) as server:
+        try:
+            return model_at(server, spec).generate(prompt, deadline_s=20)
+        except ModelError as error:
+            return error
+
+
+def test_every_service_is_asked_with_its_own_key_and_named_in_its_answer() -> None:
+    raw = Raw(events(chunk("fine", "stop")))
+    for service in OPENAI_COMPATIBLE:
+        with RawServer(lambda _got: raw) as server:
+            response = model_at(server, f"{service.name}:m").generate(PROMPT, deadline_s=20)
+            (got,) = server.got
+        assert (response.provider, response.text) == (service.name, "fine")
+        assert got.path.endswith("/chat/completions")
+        assert (KEY in got.headers["authorization"]) == service.needs_key
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "body", "kind", "wait_s"),
+    [
+        ("gemini:g", 429, GEMINI_MINUTE, RateLimited, 34.0),
+        ("gemini:g", 429, GEMINI_DAY, QuotaExhausted, 34.0),
+        ("gemini:g", 429, [{"error": {"code": 429, "message": "You exceeded your current quota.",
+                                      "status": "RESOURCE_EXHAUSTED"}}], QuotaExhausted, None),
+        ("gemini:g", 429, [{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "You exceeded your"
+                                      " current quota. Please retry in 10.5s."}}], RateLimited, 10.5),
+        ("gemini:g", 429, [{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "You exceeded your"
+                                      " current quota: free_tier_requests, limit: 0, model: g. Please retry in"
+                                      " 10.5s."}}], QuotaExhausted, 10.5),
+        ("gemini:g", 400, GEMINI_KEY, BadKey, None),
+        ("gemini:g", 503, [{"error": {"code": 503, "message": "The model is overloaded.",
+                                      "status": "UNAVAILABLE"}}], Overloaded, None),
+        ("gemini:g", 404, [{"error": {"code": 404, "message": "models/g is not found.",
+                                      "status": "NOT_FOUND"}}], UnknownModel, None),
+        ("groq:g", 413, {"error": {"message": "Request too large for model `g` on tokens per minute (TPM): Limit"
+                                   " 6000, Requested 9000", "type": "tokens",
+                                   "code": "rate_limit_exceeded"}}, BadRequest, None),
+        ("groq:g", 429, {"error": {"message": "Request too large for model `g` on tokens per minute (TPM)",
+                                   "type": "tokens", "code": "rate_limit_exceeded"}}, BadRequest, None),
+        ("groq:g", 429, {"error": {"message": "Rate limit reached on tokens per day (TPD): Limit 500000, Used"
+                                   " 499000. Please try again in 7m12.5s.", "type": "tokens",
+                                   "code": "rate_limit_exceeded"}}, RateLimited, 432.5),
+        ("xai:g", 400, {"code": "Client specified an invalid argument",
+                        "error": "Incorrect API key provided: xa***ey."}, BadKey, None),
+        ("deepseek:d", 402, {"error": {"message": "Insufficient Balance"}}, QuotaExhausted, None),
+        ("openrouter:o", 403, {"error": {"code": 403, "message": "Your input was flagged",
+                                         "metadata": {"reasons": ["violence"]}}}, Refused, None),
+        ("openrouter:o", 404, {"error": {"code": 404, "message": "No endpoints found for x/y."}},
+         UnknownModel, None),
+        ("openrouter:o", 200, {"error": {"code": 502, "message": "Provider returned error",
+                                         "metadata": {"raw": "upstream is down"}}}, Overloaded, None),
+        ("openrouter:o", 200, {"error": {"code": 429, "message": "slow down"}}, RateLimited, None),
+        ("openrouter:o", 200, {"id": "x", "choices": []}, MalformedAnswer, None),
+        ("ollama:o", 404, {"error": {"message": "model 'o' not found, try pulling it first",
+                                     "type": "api_error"}}, UnknownModel, None),
+    ],
+)  # fmt: skip
+def test_errors_of_every_service_are_understood(
+    spec: str, status: int, body: object, kind: type[ModelError], wait_s: float | None
+) -> None:
+    error = ask(spec, plain(body, status))
+    assert type(error) is kind, error
+    assert error.retry_after_s == wait_s
+    assert error.hint
+
+
+def test_a_wait_in_a_header_wins_over_one_in_the_body() -> None:
+    error = ask("gemini:g", plain(GEMINI_MINUTE, 429, {"retry-after": "5"}))
+    assert error.retry_after_s == 5.0
+
+
+def test_openrouter_is_asked_for_the_cost_and_the_cost_is_kept() -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cost": 0.0042}
+    with RawServer(
+        lambda _got: Raw(b": OPENROUTER PROCESSING\n\n" + events(chunk("x", "stop", usage=usage)))
+    ) as server:
+        response = model_at(server, "openrouter:o").generate(PROMPT, deadline_s=20)
+        assert server.got[0].body["usage"] == {"include": True}
+    assert response.reported_cost_usd == 0.0042
+    assert response.usage == Usage(10, 5)
+
+
+@pytest.mark.parametrize("cost", ["0.5", -1, True, None, float("nan"), 1e300])
+def test_a_cost_that_is_none_is_not_taken_for_one(cost: object) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "cost": cost}
+    assert ask("openrouter:o", Raw(events(chunk("x", "stop", usage=usage)))).reported_cost_usd is None
+
+
+def test_a_call_paid_with_the_users_own_key_costs_what_both_services_take() -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "cost": 0.5, "is_byok": True,
+             "cost_details": {"upstream_inference_cost": 0.25}}  # fmt: skip
+    assert ask("openrouter:o", Raw(events(chunk("x", "stop", usage=usage)))).reported_cost_usd == 0.75
+
+
+@pytest.mark.parametrize(
+    ("parts", "kind"),
+    [
+        ([chunk("half"), {"error": {"code": 502, "message": "gone"}}], Overloaded),
+        ([chunk(""), chunk("", "stop")], EmptyAnswer),
+        ([chunk("half")], ConnectionFailed),
+        ([chunk("half", "content_filter")], Refused),
+        ([chunk("half", "insufficient_system_resource")], Overloaded),
+        ([chunk("half", "error")], Overloaded),
+        ([{"choices": [{"delta": {}, "error": {"code": 429, "message": "m"}}]}], RateLimited),
+        ([{"choices": []}], MalformedAnswer),
+    ],
+)
+def test_what_a_failed_answer_used_and_cost_is_in_its_error(
+    parts: list[dict[str, Any]], kind: type[ModelError]
+) -> None:
+    usage = {"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 5, "cost": 0.5}}
+    error = ask("openrouter:o", Raw(events(usage, *parts)))
+    assert type(error) is kind
+    assert (error.usage, error.reported_cost_usd) == (Usage(10, 5), 0.5)
+
+
+@pytest.mark.parametrize("end", [None, "stop"])
+def test_what_came_before_a_connection_broke_is_not_lost(end: str | None) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5}
+    body = events(chunk("the answer", end, usage=usage), chunk("never"))
+    outcome = ask("openai:o", Raw(body, cut=len(body) - 20))
+    assert outcome.usage == Usage(10, 5)
+    if end is None:
+        assert type(outcome) is ConnectionFailed
+    else:
+        assert (outcome.text, outcome.stop) == ("the answer", StopReason.COMPLETE)
+
+
+def test_a_broken_message_of_claude_says_what_its_input_cost() -> None:
+    start = {
+        "type": "message_start",
+        "message": {"model": "c", "usage": {"input_tokens": 7, "output_tokens": 1}},
+    }
+    body = f"event: message_start\ndata: {json.dumps(start)}\n\nevent: ping\n".encode() + b"x" * 50
+    error = ask("claude:c", Raw(body, cut=len(body) - 10))
+    assert type(error) is ConnectionFailed
+    assert (error.usage, error.model) == (Usage(7, 1), "c")
+
+
+def test_comments_and_empty_lines_while_a_request_waits_are_nothing() -> None:
+    waiting = b": keep-alive\n\n\n\n: keep-alive\n\n"
+    parts = [
+        {"choices": [{"delta": {"content": None, "reasoning_content": "hmm"}}]},
+        {"choices": [{"delta": {"content": "fine", "reasoning_content": None}, "finish_reason": "stop"}]},
+    ]
+    assert ask("deepseek:d", Raw(waiting + events(*parts))).text == "fine"
+    whole = {
+        "choices": [{"message": {"content": "fine", "reasoning_content": "hmm"}, "finish_reason": "stop"}]
+    }
+    assert ask("deepseek:d", Raw(b"\n\n\n" + json.dumps(whole).encode())).text == "fine"
+
+
+def test_deepseeks_cache_hits_are_cached_input() -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "prompt_cache_hit_tokens": 4}
+    response = ask("deepseek:d", Raw(events(chunk("x", "stop", usage=usage))))
+    assert response.usage == Usage(10, 5, cache_read_tokens=4)
+
+
+def test_reasoning_that_a_service_counts_only_in_the_total_is_output() -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 115,
+             "completion_tokens_details": {"reasoning_tokens": 100}}  # fmt: skip
+    response = ask("xai:g", Raw(events(chunk("x", "stop", usage=usage))))
+    assert response.usage == Usage(10, 105, reasoning_tokens=100)
+
+
+def test_groq_puts_the_usage_elsewhere() -> None:
+    last = chunk("x", "stop", x_groq={"usage": {"prompt_tokens": 3, "completion_tokens": 2}})
+    assert ask("groq:g", Raw(events(last))).usage == Usage(3, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<think>\nfirst this\n</think>\n\nthe answer", "the answer"),
+        ("\n<think></think>the answer", "the answer"),
+        ("I reason aloud.\n</think>\n\nthe answer", "the answer"),
+        ("the answer", "the answer"),
+        ("print('</think>')", "print('</think>')"),
+        ("code <think>x</think> more", "code <think>x</think> more"),
+    ],
+)
+def test_thoughts_before_an_answer_are_cut_out(text: str, answer: str) -> None:
+    assert ask("ollama:o", Raw(events(chunk(text, "stop")))).text == answer
+
+
+def test_thoughts_without_an_end_are_no_answer() -> None:
+    assert type(ask("ollama:o", Raw(events(chunk("<think>hmm", "stop"))))) is EmptyAnswer
+    cut = ask("ollama:o", Raw(events(chunk("<think>hmm", "length"))))
+    assert (cut.text, cut.stop) == ("", StopReason.TRUNCATED)
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream", "text/plain; charset=utf-8"])
+def test_one_whole_body_is_an_answer_whatever_its_content_type(kind: str) -> None:
+    whole = {"model": "m", "choices": [{"message": {"content": "all"}, "finish_reason": "stop"}]}
+    response = ask("openai:o", Raw(json.dumps(whole, indent=2).encode(), kind=kind))
+    assert (response.text, response.model) == ("all", "m")
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_streams_are_read_with_every_kind_of_line_end_and_odd_characters(newline: str) -> None:
+    text = "a\u2028b\x0cc\u0085d \U0001f600"
+    body = events(chunk(text), chunk("!", "stop")).decode().replace("\n", newline)
+    raw = json.dumps(text).encode()
+    body_bytes = body.encode().replace(raw, json.dumps(text, ensure_ascii=False).encode())
+    assert ask("openai:o", Raw(body_bytes)).text == text + "!"
+
+
+def test_a_prompt_that_utf8_cannot_hold_is_still_sent() -> None:
+    with RawServer(lambda _got: Raw(events(chunk("fine", "stop")))) as server:
+        prompt = Prompt("write", "s", "broken \ud800 half")
+        assert model_at(server, "openai:o").generate(prompt, deadline_s=20).text == "fine"
+        assert server.got[0].body["messages"][1]["content"] == "broken ? half"
+
+
+def test_an_empty_system_prompt_is_not_sent() -> None:
+    seen = itertools.count()
+
+    def answer(got: Got) -> Raw:
+        next(seen)
+        assert [message["role"] for message in got.body["messages"]] == ["user"]
+        assert "system" not in got.body
+        return Raw(events(chunk("fine", "stop")))
+
+    assert ask("openai:o", answer, Prompt("check", "", "u")).text == "fine"
+    ask("claude:c", answer, Prompt("check", "", "u"))
+    assert next(seen) == 2
