@@ -55,16 +55,22 @@ class Calibration:
             return model.name in self._seen and self._seen[model.name].priced
 
     def observe(
-        self, model: BaseModel, prompt: Prompt, usage: Usage | None, cost_usd: Decimal | None
+        self,
+        model: BaseModel,
+        prompt: Prompt,
+        usage: Usage | None,
+        cost_usd: Decimal | None,
+        reserved_usd: Decimal | None,
     ) -> None:
-        """Take in what a call took."""
-        worst = self._prices.worst_case(model, prompt) if cost_usd else None
+        """Take in what a call took, and what had been reserved for it."""
+        over = cost_usd is not None and reserved_usd is not None and cost_usd > reserved_usd
+        worst = self._prices.worst_case(model, prompt) if over else None
         with self._lock:
             seen = self._seen.setdefault(model.name, _Seen())
             if usage is not None and usage.input_tokens:
                 seen.tokens_per_byte = usage.input_tokens / max(_bytes_of(prompt), 1)
             seen.priced |= usage is not None and cost_usd is not None
-            if worst and cost_usd and cost_usd > worst:
+            if worst and cost_usd:
                 seen.over_worst_case = max(seen.over_worst_case, cost_usd / worst * _DEAREST)
 
 

@@ -187,8 +187,8 @@ class ModelClient:
 
     def _attempt(self, talk: Talk, attempt: int, *, has_spare: bool) -> Part:
         limiter = self._limiters.for_account(talk.model.account)
-        permit, ticket = self._begin(talk, limiter, attempt, has_spare=has_spare)
-        call = _Call(talk, ticket, attempt)
+        permit, ticket, reserved = self._begin(talk, limiter, attempt, has_spare=has_spare)
+        call = _Call(talk, ticket, attempt, reserved)
         talk.calls += 1
         self._emit(CallStarted(talk.model.name, attempt, talk.labels))
         began = self._clock()
@@ -223,8 +223,8 @@ class ModelClient:
 
     def _begin(
         self, talk: Talk, limiter: AccountLimiter, attempt: int, *, has_spare: bool
-    ) -> tuple[Permit, int]:
-        """A slot of the account and an intent in the memory, both or neither."""
+    ) -> tuple[Permit, int, Decimal | None]:
+        """A slot of the account, and an intent in the memory with what it reserves: both or neither."""
         while True:
             permit = limiter.wait_for_slot(
                 self._calibration.estimate(talk.model, talk.next_call()[0]),
@@ -235,7 +235,7 @@ class ModelClient:
             )
             seen = self._refunds.count
             try:
-                return permit, self._intend(talk)
+                return permit, *self._intend(talk)
             except OverBudget as full:
                 limiter.cancel(permit)
                 self._wait_for_refund(full, seen)
@@ -243,7 +243,7 @@ class ModelClient:
                 limiter.cancel(permit)
                 raise
 
-    def _intend(self, talk: Talk) -> int:
+    def _intend(self, talk: Talk) -> tuple[int, Decimal | None]:
         prompt, request, key = talk.next_call()
         reserve = self._calibration.worst_case(talk.model, prompt)
         if reserve is None and self._budgets:
@@ -251,7 +251,7 @@ class ModelClient:
                 f"no price is known for {talk.model.name}, so no budget can be kept",
                 hint=f'Write its price into rbi.toml ([prices."{talk.model.name}"]), or do without --budget.',
             )
-        return self._memory.intend(
+        ticket = self._memory.intend(
             key,
             kind="model",
             request=request,
@@ -259,6 +259,7 @@ class ModelClient:
             reserve_usd=reserve,
             budgets=self._budgets,
         )
+        return ticket, reserve
 
     def _wait_for_refund(self, full: OverBudget, seen: int) -> None:
         if full.in_flight:
@@ -292,7 +293,7 @@ class ModelClient:
         self, call: _Call, usage: Usage | None, spent: Decimal | None, seconds: float, error_kind: str
     ) -> None:
         model, labels = call.talk.model, call.talk.labels
-        self._calibration.observe(model, call.talk.next_call()[0], usage, spent)
+        self._calibration.observe(model, call.talk.next_call()[0], usage, spent, call.reserved_usd)
         self._refunds.announce()
         self._emit(CallFinished(model.name, call.attempt, labels, seconds, error_kind, spent, usage))
 
@@ -333,6 +334,7 @@ class _Call:
     talk: Talk
     ticket: int
     attempt: int
+    reserved_usd: Decimal | None
 
 
 class _Refunds:

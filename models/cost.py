@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 FREE_PROVIDERS = frozenset({"offline", "ollama"})
 
 _TABLE_NAMES = {"claude": "anthropic", "gemini": "google", "xai": "x-ai"}
+_RATE_NAMES = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
+# Some services are cheaper by night: rates are looked up again every so many seconds.
+_LOOK_AGAIN_S = 60
 _MILLION = Decimal(1_000_000)
 _NOTHING = Decimal(0)
 
@@ -141,6 +145,23 @@ def _listed_price(provider: str, model: str, usage: Usage) -> Decimal | None:
 
 
 def _listed_rates(provider: str, model: str, input_tokens: int) -> TokenPrice | None:
+    """The rates for a prompt of that length; ``None`` for a model that is not charged by the token alone."""
+    card = _card(provider, model, int(time.time()) // _LOOK_AGAIN_S)
+    if card is None:
+        return None
+    return card.flat if card.flat is not None else _rates(card.stated, input_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class _Card:
+    """What the table states for a model now; ``flat`` if no rate depends on the length of the prompt."""
+
+    stated: Mapping[str, Decimal | TieredPrices]
+    flat: TokenPrice | None
+
+
+@functools.lru_cache(maxsize=256)
+def _card(provider: str, model: str, _when: int) -> _Card | None:
     row = _model_row(provider, model)
     if row is None:
         return None
@@ -148,17 +169,17 @@ def _listed_rates(provider: str, model: str, input_tokens: int) -> TokenPrice | 
         name: rate for name, rate in vars(row.get_prices(datetime.now(UTC))).items() if rate is not None
     }
     if not stated and row.id.endswith(":free"):
-        return TokenPrice(_NOTHING, _NOTHING)
-    return _rates(stated, input_tokens)
+        return _Card(stated, TokenPrice(_NOTHING, _NOTHING))
+    tiered = any(not isinstance(rate, Decimal) for rate in stated.values())
+    return _Card(stated, None if tiered else _rates(stated, 0))
 
 
 def _rates(stated: Mapping[str, Decimal | TieredPrices], input_tokens: int) -> TokenPrice | None:
-    """The rates for a prompt of that length; ``None`` for a model that is not charged by the token alone."""
-    names = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
-    input_usd, output_usd, read, write = (_rate(stated.get(name), input_tokens) for name in names)
-    if input_usd is None or output_usd is None or any(name.startswith("requests") for name in stated):
+    if "input_mtok" not in stated or "output_mtok" not in stated:
         return None
-    return TokenPrice(input_usd, output_usd, read, write)
+    if any(name.startswith("requests") for name in stated):
+        return None
+    return TokenPrice(*(_rate(stated.get(name), input_tokens) for name in _RATE_NAMES))  # type: ignore[arg-type]
 
 
 def _rate(rate: Decimal | TieredPrices | None, input_tokens: int) -> Decimal | None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -212,7 +212,7 @@ def result_of(response: ModelResponse, cost_usd: Decimal | None) -> dict[str, An
         "text": response.text,
         "provider": response.provider,
         "model": response.model,
-        "usage": asdict(response.usage) if response.usage else None,
+        "usage": _counts(response.usage),
         "stop": response.stop.value,
         "request_id": response.request_id,
         "cost_usd": None if cost_usd is None else str(cost_usd),
@@ -243,5 +243,12 @@ def error_of(error: ModelError) -> dict[str, Any]:
         "kind": error.kind,
         "message": error.message,
         "status": error.status,
-        "usage": asdict(error.usage) if error.usage else None,
+        "usage": _counts(error.usage),
     }
+
+
+_COUNTS = tuple(field.name for field in fields(Usage))
+
+
+def _counts(usage: Usage | None) -> dict[str, int] | None:
+    return None if usage is None else {name: getattr(usage, name) for name in _COUNTS}

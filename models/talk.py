@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from decimal import Decimal
@@ -69,8 +70,10 @@ def sum_of_costs(parts: Sequence[Part]) -> Decimal | None:
 
 def sum_of_usage(parts: Sequence[Part]) -> Usage | None:
     """The tokens of all parts; ``None`` when those of one are unknown."""
-    usages = [part.response.usage for part in parts]
-    known = [usage for usage in usages if usage is not None]
-    if len(known) < len(usages):
-        return None
-    return Usage(*(sum(counts) for counts in zip(*(astuple(usage) for usage in known), strict=True)))
+    total = parts[0].response.usage
+    for part in parts[1:]:
+        usage = part.response.usage
+        if total is None or usage is None:
+            return None
+        total = Usage(*map(operator.add, astuple(total), astuple(usage)))
+    return total

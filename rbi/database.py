@@ -65,8 +65,6 @@ class Database:
 
     def _prepare(self, tables: str) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
-        # A recorded answer has been paid for: it must survive a power cut, not only a crash.
-        self._db.execute("PRAGMA synchronous = FULL")
         with self.transaction():
             if self._pragma("user_version") == 0:
                 for statement in tables.split(";"):
@@ -105,9 +103,14 @@ class Database:
             raise sqlite3.DatabaseError(verdict)
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A write transaction: committed at the end of the ``with`` block, undone if it raises."""
+    def transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """A write transaction: committed at the end of the ``with`` block, undone if it raises.
+
+        One that is not ``durable`` survives the end of the process, but a power cut only once a durable one has
+        followed it.
+        """
         with self._lock, explained(self.path):
+            self._db.execute("PRAGMA synchronous = FULL" if durable else "PRAGMA synchronous = NORMAL")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db

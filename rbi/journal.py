@@ -244,7 +244,7 @@ class Journal:
             _pack(request),
             _nano(reserve_usd, ROUND_CEILING),
         )
-        with self._db.transaction() as db:
+        with self._db.transaction(durable=False) as db:
             for budget in budgets:
                 self._check_budget(db, budget, labels, reserve_usd or Decimal(0))
             row = db.execute(
@@ -311,6 +311,7 @@ class Journal:
             usage.output_tokens if usage else None,
             ticket,
         )
+        # A recorded answer has been paid for: it must survive a power cut, not only a crash.
         with self._db.transaction() as db:
             db.execute(
                 "UPDATE effect SET state = ?, finished = ?, result = ?, cost_nano_usd = ?, cost_known = ?,"

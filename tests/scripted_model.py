@@ -53,7 +53,7 @@ class ScriptedModel(BaseModel):
         with self._lock:
             self.prompts.append(prompt)
             outcome = next(self._outcomes, self._then)
-        time.sleep(self._seconds)
+        self._seconds and time.sleep(self._seconds)
         if isinstance(outcome, Exception):
             raise outcome
         if isinstance(outcome, ModelResponse):

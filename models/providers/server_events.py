@@ -24,12 +24,23 @@ def json_values(body: bytes) -> Iterator[object]:
     if lines[first].lstrip()[:1] in (b"{", b"["):
         yield untrusted.parsed(b"\n".join(lines[first:]))
         return
-    yield from _of_events(lines)
+    yield from _at_once(lines) or _of_events(lines)
 
 
 def is_over(tail: bytes) -> bool:
     """Whether the last bytes of a stream say that nothing more will come."""
     return b"\ndata: [DONE]" in tail or b"\nevent: message_stop" in tail
+
+
+def _at_once(lines: list[bytes]) -> list[object] | None:
+    """The values of a stream with one line of data an event, read as one list: several times faster."""
+    data = [line[5:] for line in lines if line.startswith(b"data:")]
+    if data and data[-1].strip() == _END:
+        data.pop()
+    if not data or lines[-1] or 2 * len(data) > len(lines):
+        return None
+    values = untrusted.parsed(b"[" + b",".join(data) + b"]")
+    return values if isinstance(values, list) and len(values) == len(data) else None
 
 
 def _of_events(lines: list[bytes]) -> Iterator[object]:
