@@ -17,6 +17,7 @@ from models.errors import (
     DeadlineExceeded,
     EmptyAnswer,
     Interrupted,
+    MalformedAnswer,
     ModelError,
     Overloaded,
     ProviderDown,
@@ -37,7 +38,8 @@ STORM_IS_OUTAGE = 6
 FIRST_OUTPUT_GUESS = 2000
 
 _OUTAGE = (Overloaded, ConnectionFailed, DeadlineExceeded)
-_HEALTHY = (EmptyAnswer, Refused, BadRequest, Truncated)
+_USELESS = (EmptyAnswer, MalformedAnswer)
+_HEALTHY = (Refused, BadRequest, Truncated)
 _NOT_SENT = (Interrupted, BudgetSpent, CircuitOpen)
 
 
@@ -180,10 +182,13 @@ class Admission:
             return None
         left = self.breaker.cool_down_left_s(now)
         if left > 0:
-            return Wait(left, f"{self._name} does not answer; the next try is in {left:.0f} s")
+            return Wait(left, f"{self._name} {self._trouble()}; then one call tries")
         if self._probe is not None:
-            return Wait(None, f"{self._name} did not answer; one call tries whether it does")
+            return Wait(None, f"{self._name} {self._trouble()}; one call tries now")
         return None
+
+    def _trouble(self) -> str:
+        return "refuses all calls" if self.breaker.opened_by_limits else "does not answer"
 
     def request(self, estimate: Estimate, now: float, *, model: str, is_first_attempt: bool) -> Permit | Wait:
         """Start a call, or say for how long not to. The breaker must let calls through: see `outage`.
@@ -306,16 +311,28 @@ class Admission:
             self._limited(permit, error, now)
         elif isinstance(error, _OUTAGE):
             self.adaptive.faltered(self.in_flight)
-            self.breaker.failed(error, now, was_probe=was_probe)
+            self._broke_down(error, was_probe, now)
+        elif isinstance(error, _USELESS):
+            # It lets calls through, but whoever answers like this again and again is out of order.
+            self._was_answered = True
+            self._let_through(permit)
+            self._broke_down(error, was_probe, now)
         elif isinstance(error, _HEALTHY):
             self._was_answered = True
             self._let_through(permit)
             if not self.breaker.opened_by_limits:
                 self.breaker.answered()
 
+    def _broke_down(self, error: ModelError, was_probe: bool, now: float) -> None:
+        was_open = self.breaker.is_open
+        self.breaker.failed(error, now, was_probe=was_probe)
+        if not was_open and self.breaker.is_open:
+            self._probe = None  # a call of before says nothing about how things are after the cool-down
+
     def _limited(self, permit: Permit, error: ModelError, now: float) -> None:
         if permit.generation == self.pauses.generation:
             self._learn_from_refusal(now)
+            self._probe = None  # a call of before the pause says nothing about how things are after it
         if not self.breaker.opened_by_limits:
             self.breaker.close()  # who refuses calls is not out of order
         self.pauses.limited(permit.generation, error, now)

@@ -9,6 +9,7 @@ LONGEST_STATED_S = 120.0
 LONGEST_RESET_S = 60.0
 LONGEST_GUESS_S = 20.0
 STORM_ROUNDS = 2
+LONGEST_ADDED_S = 5.0
 
 
 class Pauses:
@@ -30,7 +31,7 @@ class Pauses:
         return self.rounds >= STORM_ROUNDS
 
     def limited(self, generation: int, error: ModelError, now: float) -> None:
-        """A call was refused: pause as long as the provider says, else longer with each round."""
+        """A call was refused: pause as long as the provider says, and longer with each round that was no use."""
         stated = stated_pause_s(error)
         if generation != self.generation:
             if stated is not None:
@@ -38,7 +39,12 @@ class Pauses:
             return
         if self.rounds == 0:
             self.since = now
-        pause = min(2.0 ** min(self.rounds, 10), LONGEST_GUESS_S) if stated is None else stated
+        if stated is None:
+            pause = _guess_s(self.rounds)
+        elif self.rounds <= STORM_ROUNDS:
+            pause = stated
+        else:  # refused again and again although the pauses were kept: what the provider says is too short
+            pause = max(stated, min(_guess_s(self.rounds - 2 * STORM_ROUNDS), LONGEST_ADDED_S))
         self.rounds += 1
         self.generation += 1
         self.until = max(self.until, now + pause)
@@ -47,6 +53,10 @@ class Pauses:
         """A call was let through: if it began after the last pause, the trouble is over."""
         if generation == self.generation:
             self.rounds = 0
+
+
+def _guess_s(doublings: int) -> float:
+    return min(2.0 ** min(doublings, 10), LONGEST_GUESS_S)
 
 
 def stated_pause_s(error: ModelError) -> float | None:

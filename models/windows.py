@@ -80,8 +80,8 @@ class Window:
 
     def observe(self, stated: Allowance, now: float) -> None:
         """Believe the provider's statement: its limit if that is lower, and what others took of it."""
-        if stated.limit is None:
-            return
+        if not stated.limit:
+            return  # nothing is said, or 0 by a server that takes calls all the same
         self.limit = stated.limit if self._own_limit is None else min(self._own_limit, stated.limit)
         if stated.remaining is None:
             return

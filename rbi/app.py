@@ -266,6 +266,7 @@ def _carry_out(
         events=events,
         work=lambda idea, entered: run_idea(idea, context, entered),
         stop=stop,
+        end_waits=client.stop,
         abort=runner.interrupt,
         workers=settings.thread_count,
     )

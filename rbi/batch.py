@@ -22,6 +22,7 @@ from rbi.journal import IdeaRecord, Journal
 from rbi.locks import FileLock
 from rbi.results import IdeaFolders
 from rbi.run_folder import RunFolder
+from rbi.terminal import IDEA_THREADS
 from runners.base import RunInterrupted, RunnerError
 
 POLL_S = 0.1
@@ -72,8 +73,8 @@ Work = Callable[[Idea, Callable[[str], None]], IdeaReport]
 class Batch:
     """Takes the ideas of one batch to their outcomes.
 
-    ``work`` takes one idea through its stages. ``abort`` ends every effect in progress. ``grace_s`` is how long
-    running effects may go on after a stop was asked for.
+    ``work`` takes one idea through its stages. ``end_waits`` ends every wait for a model, ``abort`` every effect in
+    progress. ``grace_s`` is how long running effects may go on after a stop was asked for.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Batch:
         events: Events,
         work: Work,
         stop: StopSignal,
+        end_waits: Callable[[], None],
         abort: Callable[[], None],
         workers: int,
         grace_s: float = 5.0,
@@ -99,6 +101,7 @@ class Batch:
         self._events = events
         self._work = work
         self._stop = stop
+        self._end_waits = end_waits
         self._abort = abort
         self._workers = workers
         self._grace_s = grace_s
@@ -110,7 +113,7 @@ class Batch:
         Once the budget does not allow a call, no further idea is begun, and those in hand go as far as they can.
         """
         pending = deque(record.idea for record in records if not self.is_finished(record))
-        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="idea")
+        pool = ThreadPoolExecutor(self._workers, thread_name_prefix=IDEA_THREADS)
         running: dict[Future[_Done], Idea] = {}
         error: Exception | None = None
         while (pending or running) and error is None and not self._stop.stopping.is_set():
@@ -168,6 +171,7 @@ class Batch:
     def _drain(self, running: dict[Future[_Done], Idea]) -> None:
         """Let running effects end for a while, then end them."""
         self._stop.stopping.set()
+        self._end_waits()
         self._events.emit(
             Notice(f"stopping: what runs has {self._grace_s:.0f} s to end; Ctrl-C again ends it now")
         )

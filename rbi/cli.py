@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,7 +17,15 @@ from rbi import __version__
 from rbi.config import Settings, load
 from rbi.errors import ExitCode, RbiError, UsageError
 from rbi.settings_table import BY_KEY, SETTINGS, suggestion
-from rbi.terminal import abandon, ending_signals, prepare_streams, printable, say, settle_streams
+from rbi.terminal import (
+    IDEA_THREADS,
+    abandon,
+    ending_signals,
+    prepare_streams,
+    printable,
+    say,
+    settle_streams,
+)
 
 if TYPE_CHECKING:
     from models.factory import ModelFactory
@@ -50,8 +59,19 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+    """Run one command and return its exit code.
+
+    Ends the process itself if a batch has left threads behind that wait for a server: the interpreter would wait
+    for them, too.
+    """
     prepare_streams()
+    code = _code_of(argv)
+    if any(thread.name.startswith(IDEA_THREADS) for thread in threading.enumerate()):
+        os._exit(code)
+    return code
+
+
+def _code_of(argv: Sequence[str] | None) -> int:
     # Ended from outside is ended by the user: the same way out, with what was started ended too.
     for number in ending_signals():
         signal.signal(number, signal.default_int_handler)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from math import inf
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -39,6 +40,7 @@ from rbi.locks import ConsoleLock
 from rbi.terminal import printable
 
 SHOWN_IDEAS = 8
+SECONDS_BETWEEN_WAITS = 5.0
 _STYLE = {
     OutcomeKind.TRADED.value: ("✓", "green"),
     OutcomeKind.NO_TRADES.value: ("○", "yellow"),
@@ -212,9 +214,11 @@ class LiveProgress:
 
 
 class PlainProgress:
-    """One line an event that matters, for logs and pipes."""
+    """One line an event that matters, for logs and pipes. Of waits, one line a model in ``SECONDS_BETWEEN_WAITS``."""
 
-    def __init__(self, console: ConsoleLock) -> None:
+    def __init__(self, console: ConsoleLock, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._told: dict[str, float] = {}
         self._tally = Tally()
         self._remarks = Remarks()
         self._console = console
@@ -228,7 +232,7 @@ class PlainProgress:
             case IdeaFinished():
                 place = f"[{self._tally.finished}/{self._tally.total}]"
                 self._console.write_line(f"{place} {event.number} {event.outcome}: {_closing(event)}")
-            case CallWaiting():
+            case CallWaiting() if self._is_due(event):
                 self._console.write_line(
                     f"{event.model} waits {event.seconds:.1f} s: {printable(event.reason)}"
                 )
@@ -238,6 +242,13 @@ class PlainProgress:
                 remark = self._remarks.of(event)
                 if remark:
                     self._console.write_line(remark)
+
+    def _is_due(self, event: CallWaiting) -> bool:
+        now = self._clock()
+        if now < self._told.get(event.model, -inf) + SECONDS_BETWEEN_WAITS:
+            return False
+        self._told[event.model] = now
+        return True
 
 
 class JsonProgress:

@@ -13,6 +13,9 @@ from typing import TextIO
 # Marks that reorder what is displayed: a name must not be able to look like another.
 _BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
 
+# What the names of threads that work on ideas begin with.
+IDEA_THREADS = "rbi-idea"
+
 
 def printable(text: str, *, longest: int | None = None) -> str:
     """One line that is safe to show: control characters, escapes and reordering marks become a visible dot."""

@@ -490,9 +490,50 @@ def test_after_ten_minutes_without_an_answer_waiting_is_over(clock: Clock) -> No
         limiter.wait_for_slot()
 
 
-@pytest.mark.parametrize("kind", [EmptyAnswer, MalformedAnswer])
-def test_an_unusable_answer_does_not_count_as_an_outage(clock: Clock, kind: type[ModelError]) -> None:
+def test_a_call_of_before_an_outage_does_not_keep_others_from_trying_after_it(clock: Clock) -> None:
     limiter = simulated(clock)
-    for _ in range(20):
-        limiter.settle(start(limiter), error=kind("nothing"))
+    start(limiter)  # the first call of all hangs
+    clock.now += 11
+    limiter.settle(start(limiter))
+    for _ in range(8):
+        limiter.settle(start(limiter), error=ConnectionFailed("refused"))
+    assert limiter.stats().breaker is BreakerState.OPEN
+    clock.now += 6
+    limiter.settle(start(limiter))
     assert limiter.stats().breaker is BreakerState.CLOSED
+
+
+def test_one_call_at_a_time_tries_in_a_storm_even_if_the_first_of_all_still_hangs(clock: Clock) -> None:
+    limiter = simulated(clock)
+    start(limiter)
+    clock.now += 11
+    limiter.settle(start(limiter))
+    for _ in range(2):
+        for permit in start_all(limiter):
+            limiter.settle(permit, error=RateLimited("no"))
+        clock.now += limiter.stats().paused_for_s
+    assert len(start_all(limiter)) == 1
+
+
+@pytest.mark.parametrize("error", [EmptyAnswer("nothing"), MalformedAnswer("<html>")])
+def test_a_provider_that_answers_nothing_usable_is_left_alone(clock: Clock, error: ModelError) -> None:
+    limiter = simulated(clock)
+    limiter.settle(start(limiter))
+    for _ in range(8):
+        limiter.settle(start(limiter), error=error)
+    with pytest.raises(CircuitOpen):
+        limiter.acquire()
+    clock.now += 6
+    limiter.settle(start(limiter))
+    assert limiter.stats().breaker is BreakerState.CLOSED
+
+
+def test_a_pause_that_is_stated_too_short_again_and_again_is_made_longer(clock: Clock) -> None:
+    limiter = simulated(clock)
+    limiter.settle(start(limiter))
+    pauses = []
+    for _ in range(9):
+        limiter.settle(start(limiter), error=RateLimited("no", retry_after_s=0.25))
+        pauses.append(limiter.stats().paused_for_s)
+        clock.now += pauses[-1]
+    assert pauses == [0.25, 0.25, 0.25, 0.5, 1, 2, 4, 5, 5]

@@ -220,3 +220,10 @@ def test_an_outage_is_hopeless_after_ten_minutes_or_if_it_is_said_to_last_longer
     assert not breaker.is_hopeless(600.0)
     breaker.open_until(1300.0, 600.0, RateLimited("later"))
     assert breaker.is_hopeless(600.0)
+
+
+def test_a_stated_limit_of_nothing_is_no_limit() -> None:
+    window = Window("requests")
+    window.observe(Allowance(0, 0), 0)
+    window.reserve(1)
+    assert window.wait_s(1, 0) == 0

@@ -96,7 +96,7 @@ def test_what_may_have_been_paid_counts_at_its_worst(memory: CallMemory) -> None
 
 
 def test_what_was_turned_away_is_given_back(memory: CallMemory) -> None:
-    model = ScriptedModel([Overloaded("busy")] * 3)
+    model = ScriptedModel([Overloaded("busy")] * 2)
     tight = Budget("budget", Decimal("0.021"), ("batch",))
     assert client_with(memory, tight).ask(model, prompt(1), labels={"batch": "b"}).text == "fine"
 

@@ -11,7 +11,9 @@ from models.errors import (
     BadKey,
     BadRequest,
     ConnectionFailed,
+    EmptyAnswer,
     Interrupted,
+    MalformedAnswer,
     ModelError,
     Overloaded,
     QuotaExhausted,
@@ -76,7 +78,16 @@ def test_when_all_fail_the_last_error_comes_out() -> None:
         client_with(InMemoryCalls(), []).ask([first, last], prompt(), labels={})
 
 
-@pytest.mark.parametrize("error", [ConnectionFailed("refused"), Overloaded("503"), BadKey("revoked")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionFailed("refused"),
+        Overloaded("503"),
+        BadKey("revoked"),
+        MalformedAnswer("<html>"),
+        EmptyAnswer(""),
+    ],
+)
 def test_a_dead_provider_gets_few_of_the_calls(error: ModelError) -> None:
     client = client_with(InMemoryCalls(), [])
     dead, alive = pair(then=error)

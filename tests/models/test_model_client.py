@@ -17,6 +17,7 @@ from models.errors import (
     BadKey,
     ConnectionFailed,
     Interrupted,
+    MalformedAnswer,
     ModelError,
     Overloaded,
     QuotaExhausted,
@@ -110,10 +111,11 @@ def test_passing_errors_are_retried_and_every_attempt_is_written_down() -> None:
 
 
 def test_retrying_ends_and_the_last_error_comes_out() -> None:
-    model = ScriptedModel([Overloaded(f"busy {n}") for n in range(50)])
-    with pytest.raises(Overloaded, match=f"busy {QUICK.max_attempts - 1}"):
+    model = ScriptedModel([MalformedAnswer(f"garbage {n}") for n in range(50)])
+    most = QUICK.max_attempts_if_unusable
+    with pytest.raises(MalformedAnswer, match=f"garbage {most - 1}"):
         client_with().ask(model, PROMPT, labels={})
-    assert model.asked == QUICK.max_attempts
+    assert model.asked == most
 
 
 @pytest.mark.parametrize("error", [Refused("no"), Refused("no", usage=Usage(1000, 100))])

@@ -44,6 +44,7 @@ class Bench:
         self.events: list[Event] = []
         self.days = [date(2026, 1, 31)]
         self.stop = StopSignal()
+        self.waits_ended = threading.Event()
         self.aborted = threading.Event()
 
     def run(self, work: Work, *, workers: int = 3, grace_s: float = 5.0) -> BatchResult:
@@ -59,6 +60,7 @@ class Bench:
             events=Events(self.events.append),
             work=work,
             stop=self.stop,
+            end_waits=self.waits_ended.set,
             abort=self.aborted.set,
             workers=workers,
             grace_s=grace_s,
@@ -181,6 +183,21 @@ def test_effects_that_do_not_end_in_time_are_aborted(bench: Bench) -> None:
     result = bench.run(work, workers=2, grace_s=0.2)
     assert bench.aborted.is_set()
     assert (result.ending, result.stuck) == (Ending.INTERRUPTED, 0)
+
+
+def test_an_error_that_ends_the_batch_ends_the_waits_of_the_other_ideas_at_once(bench: Bench) -> None:
+    waiting = threading.Event()
+
+    def work(idea: Idea, entered: Callable[[str], None]) -> IdeaReport:
+        if idea.number == 1:
+            waiting.wait(30)
+            raise BadKey("no")
+        waiting.set()
+        bench.waits_ended.wait(30)
+        raise Interrupted
+
+    result = bench.run(work, workers=2, grace_s=3600)
+    assert (result.ending, result.stuck) == (Ending.ERROR, 0)
 
 
 def test_a_second_stop_does_not_wait_for_the_grace_period(bench: Bench) -> None:

@@ -7,14 +7,24 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
-from hosted_place import KEY, Place
+from hosted_place import IDEAS, KEY, Place
 
 from models.base import StopReason
 from models.continuation import MOST_PARTS
-from models.loopback import Asked, Failure, LoopbackServer, Reply, bad_key, quota_spent, unknown_model
+from models.loopback import (
+    Asked,
+    Failure,
+    LoopbackServer,
+    Misbehaviour,
+    Reply,
+    bad_key,
+    quota_spent,
+    unknown_model,
+)
 from models.loopback.answers import Answer, Answers
 from models.loopback.offline import answers_of
 from models.providers.offline.writer import OfflineWriter
@@ -163,3 +173,18 @@ def test_an_answer_that_is_no_text_or_holds_the_key_ends_its_own_idea_only(tmp_p
     assert here.leaks() == []
     notes = "".join(p.read_text(encoding="utf-8") for p in (tmp_path / "results").glob("*/*/research.md"))
     assert "your key [hidden]" in notes
+
+
+def test_a_fatal_error_ends_the_process_even_if_other_calls_hang(tmp_path: Path) -> None:
+    def research_hangs(asked: Asked) -> Answer:
+        return Misbehaviour.HANG if IDEAS[1] in asked.user else OFFLINE(asked)
+
+    here = place(tmp_path, research_hangs)
+    with here.server, LoopbackServer(lambda asked: bad_key()) as refusing:
+        here.environ["ANTHROPIC_BASE_URL"] = refusing.anthropic_url
+        began = time.monotonic()
+        code = here.run("--code-model", "claude", "--call-timeout", "60")
+        took = time.monotonic() - began
+    assert code == 1
+    assert "answered 401" in here.said
+    assert took < 30

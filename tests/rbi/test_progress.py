@@ -85,6 +85,16 @@ def test_without_a_terminal_every_finished_idea_is_one_line() -> None:
     assert "\x1b" not in out.getvalue()
 
 
+def test_without_a_terminal_waits_are_told_once_in_a_while() -> None:
+    out, clock = io.StringIO(), [0.0]
+    progress = PlainProgress(ConsoleLock(out), clock=lambda: clock[0])
+    for second in range(10):
+        clock[0] = second
+        for model in ("openai:x", "groq:y"):
+            progress(CallWaiting(model, 0.0, f"rate_limited in attempt {second} of 12"))
+    assert len(out.getvalue().splitlines()) == 4
+
+
 def test_a_fallback_is_said_once_for_each_pair_of_models_and_always_written_down(tmp_path: Path) -> None:
     plain, live = io.StringIO(), io.StringIO()
     on_disk = EventsFile(lambda: tmp_path / "events.jsonl")
