@@ -145,8 +145,11 @@ class ModelClient:
         self._refunds.announce()
 
     def _replay(self, talk: Talk) -> None:
-        """Take in every part that the memory has."""
-        while not talk.is_finished:
+        """Take in every part that the memory has, up to as many as are asked for.
+
+        Parts without text may be asked for in the same words again and again.
+        """
+        while not talk.is_finished and len(talk.parts) < MOST_PARTS:
             remembered = self._memory.recall(talk.next_call()[2])
             if remembered is None:
                 return

@@ -19,6 +19,7 @@ _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([^`\n]*?)[ \t]*$", re.MULTILINE
 # A model that goes on likes to take a run-up; longer repeats than this are taken for text.
 _LONGEST_OVERLAP = 400
 _SHORTEST_OVERLAP = 12
+_SHORTEST_AFTER_A_LINE = 40
 
 
 def is_unfinished(parts: Sequence[ModelResponse]) -> bool:
@@ -55,26 +56,33 @@ def join(text: str, rest: str) -> str:
     """``text`` continued by ``rest``.
 
     A code fence that ``rest`` opens although one is open already, and an end of ``text`` that it repeats, are
-    left out.
+    left out. So is white space at the seam that both have: a model is not shown the one that ``text`` ends in.
     """
     if ends_inside_fence(text):
         reopened = _FENCE.match(rest.lstrip("\n"))
         if reopened and reopened[2]:
             rest = rest.lstrip("\n")[reopened.end() :].removeprefix("\n")
-    for length in range(min(len(text), len(rest), _LONGEST_OVERLAP), _SHORTEST_OVERLAP - 1, -1):
+    blank = text[len(text.rstrip()) :]
+    # A line that was ended is seldom begun again; the next one may well be its equal.
+    at_a_line_end = "\n" in blank or rest.startswith("\n")
+    shortest = _SHORTEST_AFTER_A_LINE if at_a_line_end else _SHORTEST_OVERLAP
+    for length in range(min(len(text), len(rest), _LONGEST_OVERLAP), shortest - 1, -1):
         if text.endswith(rest[:length]):
-            return text + rest[length:]
-    return text + rest
+            # What the text has more than once (rows of zeros, equal lines) may well come once more.
+            return text + (rest if rest[:length] in text[:-1] else rest[length:])
+    shared = next((n for n in range(len(blank), 0, -1) if rest.startswith(blank[-n:])), 0)
+    return text + rest[shared:]
 
 
 def next_prompt(prompt: Prompt, parts: Sequence[ModelResponse]) -> Prompt:
     """What to ask after ``parts``: the rest of the text.
 
-    A part without any text was spent on thinking: for each one, more output tokens are allowed.
+    A part without any text was spent on thinking: for each one, more output tokens are allowed. White space at
+    the end is not shown: Anthropic refuses it, and the models are to be told the same.
     """
     if not parts:
         return prompt
     wordless = sum(not part.text.strip() for part in parts)
     limit = prompt.max_output_tokens * _LARGER**wordless
     limit = max(prompt.max_output_tokens, min(limit, _LARGEST_OUTPUT))
-    return replace(prompt, continuing=joined(parts), max_output_tokens=limit)
+    return replace(prompt, continuing=joined(parts).rstrip(), max_output_tokens=limit)

@@ -84,10 +84,14 @@ class PriceTable:
     def cost(
         self, provider: str, names: tuple[str, ...], usage: Usage | None, reported_usd: float | None = None
     ) -> Decimal | None:
-        """US dollars: what the provider ``reported``, else the price under the first of ``names`` that has one."""
+        """US dollars: what the provider ``reported``, else the price under the first of ``names`` that has one.
+
+        A price of the user's own for any of the names wins: providers like to answer under a dated name.
+        """
         if reported_usd is not None:
             return Decimal(str(reported_usd))
-        prices = (self.price(provider, name, usage) for name in dict.fromkeys(names))
+        own = [name for name in names if f"{provider}:{name}" in self._own]
+        prices = (self.price(provider, name, usage) for name in dict.fromkeys(own or names))
         return next((price for price in prices if price is not None), None)
 
     def worst_case(self, model: BaseModel, prompt: Prompt) -> Decimal | None:

@@ -34,6 +34,8 @@ from models.secrets import Secret, public_url
 OFFLINE = "offline"
 OFFLINE_MODEL = "rules"
 
+_LONGEST_ADDRESS = 2000
+
 Row = tuple[Service, type[HostedModel[Any]]]
 
 # In the order in which `ModelFactory.default` looks for a key.
@@ -223,6 +225,13 @@ class ModelFactory:
             )
         return Secret(value)
 
+    def _key_of(self, service: Service) -> str:
+        """The key as far as it is set and can be one."""
+        try:
+            return self._key(service).reveal()
+        except (MissingKey, BadSetting):
+            return ""
+
     def _base_url(self, service: Service) -> str:
         url = self._address(service)
         if not _is_web_address(url):
@@ -242,7 +251,7 @@ class ModelFactory:
         return service.default_model or self._first_model(service, base_url, PATIENTLY_S)
 
     def _first_model(self, service: Service, base_url: str, timeout_s: float) -> str:
-        found = served_models(base_url, timeout_s)
+        found = served_models(base_url, timeout_s, Secret(self._key_of(service)))
         if found:
             return found[0]
         named = f"name the model: {service.name}:MODEL"
@@ -315,6 +324,9 @@ def _offline_listing() -> ModelListing:
 def _is_web_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        # A name that cannot be looked up, or a query, which no path can be added to, is found out here.
+        (parts.hostname or "").encode("idna")
+        is_plain = url.isprintable() and not set(url) & set(" \\?#") and len(url) <= _LONGEST_ADDRESS
+        return is_plain and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False

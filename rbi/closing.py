@@ -59,10 +59,11 @@ def _show(
 ) -> None:
     out = console()
     rows = workplace.leaderboard(batch.name)
-    best = list(dict.fromkeys(row.number for row in rows))[:SHOWN_IDEAS]
+    ranked = list(dict.fromkeys(row.number for row in rows))
+    best = ranked[:SHOWN_IDEAS]
     out.print(results_table([row for row in rows if row.number in best], title=batch.name, width=out.width))
-    if len(best) < len(records):
-        out.print(f"the first {len(best)} of {len(records)} ideas; all of them: rbi results {batch.name}")
+    if len(best) < len(ranked):
+        out.print(f"the first {len(best)} of {len(ranked)} ideas; all of them: rbi results {batch.name}")
     out.print(counts_line(records))
     out.print(money_line(workplace.journal.totals(batch.name), budget))
     out.print(f"leaderboard: {workplace.leaderboard_file(batch)}")
@@ -93,5 +94,6 @@ def _say_what_is_left(records: Sequence[IdeaRecord], again: str) -> int:
     for kind, reason in _UNFINISHED.items():
         if kinds[kind]:
             ideas = "1 idea" if kinds[kind] == 1 else f"{kinds[kind]} ideas"
-            say(f"{ideas} {reason}; to try again: {again}")
+            more = " --budget-per-idea USD" if kind is OutcomeKind.OVER_BUDGET else ""
+            say(f"{ideas} {reason}; to try again: {again}{more}")
     return ExitCode.STOPPED if kinds else ExitCode.OK

@@ -17,9 +17,9 @@ class Database:
     """An SQLite file of one application and schema, shared by threads and processes.
 
     ``tables`` are the statements that make a new file; ``changes`` those that bring a file of the schema before up
-    to the given one. With ``read_only`` nothing else is made or changed, and a folder that cannot be written is no
-    obstacle unless the file is of an older schema. Raises `RbiError` when the file is unreadable, is another
-    application's or of another schema, or cannot be written.
+    to the given one. With ``read_only`` nothing is made or changed, and a folder that cannot be written is no
+    obstacle: a file of an older schema is brought up to date in memory. Raises `RbiError` when
+    the file is unreadable, is another application's or of another schema, or cannot be written.
     """
 
     def __init__(
@@ -46,12 +46,8 @@ class Database:
                 if not read_only:
                     self._prepare(tables)
                 elif self._pragma("user_version") in self._changes:
-                    self._db.close()
-                    Database(
-                        path, application_id=application_id, schema=schema, tables=tables, changes=changes
-                    ).close()
-                    self._db = _look_at(path)
-                    self._db.row_factory = sqlite3.Row
+                    self._db = _copied(self._db)
+                    self._bring_up_to_date()
             except BaseException:
                 self._db.close()
                 raise
@@ -71,11 +67,14 @@ class Database:
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA application_id = {self._application_id}")
                 self._db.execute(f"PRAGMA user_version = {self._schema}")
-            while self._pragma("user_version") in self._changes:
-                version = self._pragma("user_version")
-                for statement in self._changes[version].split(";"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {version + 1}")
+            self._bring_up_to_date()
+
+    def _bring_up_to_date(self) -> None:
+        while self._pragma("user_version") in self._changes:
+            version = self._pragma("user_version")
+            for statement in self._changes[version].split(";"):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {version + 1}")
 
     def _pragma(self, name: str) -> int:
         return int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
@@ -152,6 +151,15 @@ def _look_at(path: Path) -> sqlite3.Connection:
         else:
             return db
     raise AssertionError("one of the modes returned or raised")
+
+
+def _copied(db: sqlite3.Connection) -> sqlite3.Connection:
+    """The same in memory, to be changed at will; ``db`` is closed."""
+    copy = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+    db.backup(copy)
+    db.close()
+    copy.row_factory = sqlite3.Row
+    return copy
 
 
 def damaged(path: Path, what: object) -> RbiError:

@@ -136,9 +136,7 @@ class Exchange:
 
     def _answer(self, line: Line, answer: Answer) -> None:
         if isinstance(answer, Misbehaviour):
-            self._note(
-                answer=answer.value, usage=stated_usage(self._wire, self._asked, answer), reported=True
-            )
+            self._note(answer=answer.value, usage=stated_usage(self._wire, self._asked, answer))
             self._loopback.wait_before_answering()
             if answer not in LASTING:
                 self._leave()
@@ -150,7 +148,7 @@ class Exchange:
 
     def _fail(self, line: Line, failure: Failure) -> None:
         usage = stated_usage(self._wire, self._asked, failure)
-        self._note(answer=str(failure.status), usage=usage, reported=usage is not None)
+        self._note(answer=str(failure.status), usage=usage)
         if self._admission.excess is None:
             self._loopback.wait_before_answering()
         self._leave()

@@ -32,7 +32,7 @@ LASTING = frozenset(
 
 
 def stated_usage(wire: Wire, asked: Asked, how: Misbehaviour | Failure) -> Usage | None:
-    """The usage that reaches the caller although the answer does not; ``None`` when none does."""
+    """What the beginning of an answer that breaks off says of its usage, which is not all; ``None`` for nothing."""
     begins = how.midway if isinstance(how, Failure) else how in _AFTER_A_BEGINNING
     return wire.opening_usage(usage_of(asked, _BEGUN)) if begins and asked.streaming else None
 

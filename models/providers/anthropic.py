@@ -83,7 +83,9 @@ class _MessageReply(Reply):
             message = untrusted.mapping(event, "message")
             self.begun = bool(message)
             self.model = untrusted.text(message, "model") or None
-            self._count(untrusted.mapping(message, "usage"))
+            # Its output tokens are those of the beginning; an answer that breaks off has cost more.
+            usage = untrusted.mapping(message, "usage")
+            self._count({name: value for name, value in usage.items() if name != "output_tokens"})
         elif kind == "content_block_delta":
             self.text += untrusted.text(untrusted.mapping(event, "delta"), "text")
         elif kind == "message_delta":
@@ -110,18 +112,21 @@ class _MessageReply(Reply):
             self.usage = _usage(self.counts)
 
 
-def _usage(counts: Mapping[str, Any]) -> Usage:
-    """Anthropic's ``input_tokens`` leaves the cached ones out; ours has them in."""
-    read = untrusted.count(counts, "cache_read_input_tokens")
-    written_to_cache = untrusted.count(counts, "cache_creation_input_tokens")
+def _usage(counts: Mapping[str, Any]) -> Usage | None:
+    """Anthropic's ``input_tokens`` leaves the cached ones out; ours has them in. ``None`` if a count is none."""
+    read = untrusted.count(counts, "cache_read_input_tokens") if "cache_read_input_tokens" in counts else 0
+    kept = "cache_creation_input_tokens"
+    written_to_cache = untrusted.count(counts, kept) if kept in counts else 0
+    sent, written_out = untrusted.count(counts, "input_tokens"), untrusted.count(counts, "output_tokens")
+    if read is None or written_to_cache is None or sent is None or written_out is None:
+        return None
+    details = untrusted.mapping(counts, "output_tokens_details")
     return Usage(
-        input_tokens=untrusted.count(counts, "input_tokens") + read + written_to_cache,
-        output_tokens=untrusted.count(counts, "output_tokens"),
+        input_tokens=sent + read + written_to_cache,
+        output_tokens=written_out,
         cache_read_tokens=read,
         cache_write_tokens=written_to_cache,
-        reasoning_tokens=untrusted.count(
-            untrusted.mapping(counts, "output_tokens_details"), "thinking_tokens"
-        ),
+        reasoning_tokens=untrusted.count(details, "thinking_tokens") or 0,
     )
 
 

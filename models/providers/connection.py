@@ -16,9 +16,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from models.errors import BadSetting
 from models.providers.deadline import Deadline, DeadlineWatch
 from models.providers.dialect import Dialect
-from models.secrets import Secret
+from models.secrets import Secret, public_url
 
 if TYPE_CHECKING:
     import ssl
@@ -45,13 +46,15 @@ class Line(Generic[Client]):
     def __init__(self, build: Callable[[httpx2.Client], Client], context: ssl.SSLContext) -> None:
         import httpx2
 
+        from models.providers.bounded import shorten_explanation
+
         self._http = httpx2.Client(
             verify=context,
             limits=httpx2.Limits(
                 max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEPT_ALIVE_S
             ),
             follow_redirects=True,
-            event_hooks={"request": [self._on_request]},
+            event_hooks={"request": [self._on_request], "response": [shorten_explanation]},
         )
         self.client = build(self._http)
         self._lock = threading.Lock()
@@ -152,7 +155,23 @@ class Connection(Generic[Client]):
         try:
             return self._idle.pop()
         except IndexError:
+            return self._new_line()
+
+    def _new_line(self) -> Line[Client]:
+        import httpx2
+
+        error: Exception
+        try:
             return Line(lambda http: self._build(self.base_url, self.key, http), self._tls())
+        except (ImportError, OSError, ValueError, httpx2.InvalidURL) as found:
+            error = found
+        # Outside of the except block, and without the words of an error about an address: it may hold a password.
+        said = f": {error}" if isinstance(error, ImportError | OSError) else ""
+        raise BadSetting(
+            f"no connection can be made to {public_url(self.base_url)}: {type(error).__name__}{said}",
+            hint="Check the address, and the variables HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE"
+            " and SSL_CERT_DIR.",
+        )
 
     def _tls(self) -> ssl.SSLContext:
         import httpx2

@@ -21,6 +21,12 @@ _OPTIONAL = ("stream_options", "stream", "temperature", "prompt_cache_key", "usa
 _REASONING_MODEL = re.compile(r"(^|/)(o\d|gpt-([5-9]|\d\d))")
 _TOO_LOW = re.compile(r"at least|minimum|below|>=|greater than or equal|higher max_tokens", re.IGNORECASE)
 _WHOLE_NUMBER = re.compile(r"(?<![\w.,-])(\d{1,3}(?:,\d{3})+|\d{1,9})(?!\w|[.-]\d)( ?\(exclusive\))?")
+# A gateway puts the status into the message.
+_STATUS = re.compile(r"\b(?:code|status)\b\W{1,4}[45]\d\d\b", re.IGNORECASE)
+_NO_STREAM = re.compile(
+    r"\bstream(?:ing|=true)?\b[^.]{0,40}\bnot (?:supported|allowed|available|enabled)|not support streaming",
+    re.IGNORECASE,
+)
 # A prompt and an answer that are too long together: another prompt may well leave room for the answer.
 _NO_FAULT_OF_A_PARAMETER = re.compile(r"context (length|window|limit)|request too large", re.IGNORECASE)
 
@@ -69,29 +75,31 @@ class Dialect:
             return self
         if _NO_FAULT_OF_A_PARAMETER.search(rejection.message):
             return self
+        other = _OTHER_LIMIT_NAME[self.limit_name]
+        can_rename = name == self.limit_name and other not in self.refused
+        renamed = replace(self, limit_name=other, refused=self.refused | {name})
+        if can_rename and re.search(rf"\buse\W+{other}\b", rejection.message, re.IGNORECASE):
+            return renamed
         if stated := _stated_limit(rejection.message, sent):
             return replace(self, most_output_tokens=stated)
-        other = _OTHER_LIMIT_NAME[self.limit_name]
-        if name != self.limit_name or other in self.refused:
-            return self
-        return replace(self, limit_name=other, refused=self.refused | {name})
+        return renamed if can_rename else self
 
 
 def _named(rejection: Rejection, body: Mapping[str, Any]) -> str:
     """The parameter that a rejection is about; empty if it names none that could be changed."""
     if rejection.parameter:
-        return re.split(r"[.\[]", rejection.parameter, maxsplit=1)[0]
-    for name in (*_LIMIT_NAMES, *_OPTIONAL):
+        return re.split(r"[.\[/]", re.sub(r"^/?(?:body\b)?[./]?", "", rejection.parameter), maxsplit=1)[0]
+    # The name that was sent first: a refusal may also mention the one that is to be used instead of it.
+    for name in (*sorted(_LIMIT_NAMES, key=lambda name: name not in body), *_OPTIONAL):
         # "usage" and "stream" are words as well, and need quotes to be names.
         pattern = rf"['\"`]{name}\b" if name in ("usage", "stream") else rf"\b{name}\b"
-        if (name in body or name in _LIMIT_NAMES) and re.search(pattern, rejection.message):
+        if (name in body or name in _LIMIT_NAMES) and re.search(pattern, rejection.message, re.IGNORECASE):
             return name
-    return ""
+    return "stream" if "stream" in body and _NO_STREAM.search(rejection.message) else ""
 
 
 def _stated_limit(message: str, sent: int) -> int | None:
     """The largest number in a message that is smaller than what was sent: the limit that it should have been."""
-    stated = (
-        int(number.replace(",", "")) - bool(exclusive) for number, exclusive in _WHOLE_NUMBER.findall(message)
-    )
+    found = _WHOLE_NUMBER.findall(_STATUS.sub("", message))
+    stated = (int(number.replace(",", "")) - bool(exclusive) for number, exclusive in found)
     return max((number for number in stated if 1 < number < sent), default=None)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _LONGEST_END = 96
 
+# Of an answer, unpacked. The longest ones of today, with an event for each token, are a third of it.
+_LONGEST_BODY = 64 * 1024 * 1024
+
 # A server that has said its last word and holds the connection open costs this long, and not the whole deadline.
 _AFTER_THE_END_S = 2.0
 
@@ -33,13 +36,15 @@ class SDK(Protocol):
 class Exchange:
     """What came back. ``status`` is ``None`` when nothing did; header names are in lower case.
 
-    ``broken`` says, in the HTTP library's words, why the body is not complete; empty when it is.
+    ``broken`` says, in the HTTP library's words, why the body is not complete; empty when it is. ``unsent`` is true
+    when there never was a connection to send the request over.
     """
 
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     body: bytes = b""
     broken: str = ""
+    unsent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +90,23 @@ def exchange(
             accepted(headers)
             for piece in response.iter_bytes():
                 received += piece
-                if is_over(bytes(received[-_LONGEST_END:])):
+                if len(received) > _LONGEST_BODY:
+                    return Exchange(status, headers, broken=f"longer than {_LONGEST_BODY >> 20} MB")
+                if is_over(bytes(received[-_LONGEST_END - len(piece) :])):
                     ended(_AFTER_THE_END_S)
     except sdk.APIStatusError as error:
         answer: httpx2.Response = error.response  # type: ignore[attr-defined]
         return Exchange(answer.status_code, _plain(answer.headers), answer.content)
-    except (sdk.APIConnectionError, httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL) as error:
+    except (
+        sdk.APIConnectionError,
+        httpx2.HTTPError,
+        httpx2.StreamError,
+        httpx2.InvalidURL,
+        UnicodeError,
+    ) as error:
         cause = error.__cause__ or error
-        return Exchange(status, headers, bytes(received), f"{type(cause).__name__}: {cause}")
+        unsent = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout)
+        return Exchange(status, headers, bytes(received), f"{type(cause).__name__}: {cause}", unsent)
     return Exchange(status, headers, bytes(received))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
 # Refused parameters come one at a time, and there are not many that can be changed.
 _MOST_ROUNDS = 6
+
+# No answer has so many, and no database a column for any number that JSON can hold.
+_MOST_TOKENS = 10**12
+
+# Longer bodies with status 200 are answers: these are not read twice.
+_LONGEST_REFUSAL = 4096
 
 Opened = Callable[[RateReport], None]
 
@@ -83,8 +89,8 @@ class HostedModel(BaseModel, Generic[Client]):
         for _ in range(_MOST_ROUNDS):
             request = self._request(prompt, dialect)
             answer = self._send(client, request, deadline, opened)
-            outcome = self._outcome(answer, deadline)
-            changed = self._changed(dialect, known, answer, request)
+            outcome = self._outcome(answer, deadline, goes_on=bool(prompt.continuing))
+            changed = self._changed(dialect, known, request, self._refusal(answer))
             if changed == dialect:
                 break
             dialect = changed
@@ -95,13 +101,23 @@ class HostedModel(BaseModel, Generic[Client]):
     def _dialect(self) -> Dialect:
         return self._connection.dialects.get(self.model) or self._first_dialect()
 
-    def _changed(self, sent: Dialect, known: Dialect, answer: Exchange, request: Request) -> Dialect:
-        if answer.status not in (400, 422) or answer.broken:
+    def _refusal(self, answer: Exchange) -> Rejection | None:
+        """The refusal of the request, which some services send with status 200; ``None`` if it was not refused."""
+        if answer.status in (400, 422):
+            return Rejection.of_answer(answer.status, answer.headers, answer.body)
+        if answer.status != 200 or answer.broken or len(answer.body) > _LONGEST_REFUSAL:
+            return None
+        reply = self._read(answer.body)
+        # What was refused in the middle of an answer may have to be paid for, and so may the next try.
+        return None if reply.text or reply.usage else reply.rejection
+
+    def _changed(self, sent: Dialect, known: Dialect, request: Request, refusal: Rejection | None) -> Dialect:
+        if refusal is None or refusal.status not in (400, 422):
             return sent
         learned = self._dialect()
         if sent == known != learned:
             return learned  # by another thread, from the same refusal
-        return sent.after(Rejection.of_answer(answer.status, answer.headers, answer.body), request.body)
+        return sent.after(refusal, request.body)
 
     def _send(self, client: Client, request: Request, deadline: Deadline, opened: Opened | None) -> Exchange:
         def accepted(headers: Mapping[str, str]) -> None:
@@ -117,26 +133,29 @@ class HostedModel(BaseModel, Generic[Client]):
             ended=lambda seconds: self._connection.hurry(deadline, seconds),
         )
 
-    def _outcome(self, answer: Exchange, deadline: Deadline) -> ModelResponse | ModelError:
+    def _outcome(self, answer: Exchange, deadline: Deadline, *, goes_on: bool) -> ModelResponse | ModelError:
         if answer.status is None:
             return self._broken(answer, deadline, Reply())
         if answer.status >= 300:
             return self._rejected(Rejection.of_answer(answer.status, answer.headers, answer.body), Reply())
         reply = self._read(answer.body)
+        if reply.usage is not None and max(astuple(reply.usage)) > _MOST_TOKENS:
+            reply.usage = None
         if reply.rejection is not None:
             return self._rejected(replace(reply.rejection, headers=answer.headers), reply)
         if answer.broken and reply.finish is None:
             return self._broken(answer, deadline, reply)
-        outcome = reply.judged(self.provider, self.model)
+        outcome = reply.judged(self.provider, self.model, goes_on=goes_on)
         rate = self._rate(answer.headers)
         if isinstance(outcome, ModelError):
             outcome.rate = rate
             return self._redacted(outcome)
+        request_id = answer.headers.get("x-request-id") or answer.headers.get("request-id")
         return replace(
             outcome,
             text=self._kept(outcome.text),
             model=self._kept(outcome.model),
-            request_id=answer.headers.get("x-request-id") or answer.headers.get("request-id"),
+            request_id=self._kept(request_id) if request_id else None,
             rate=rate,
         )
 
@@ -162,6 +181,8 @@ class HostedModel(BaseModel, Generic[Client]):
     def _broken(self, answer: Exchange, deadline: Deadline, reply: Reply) -> ModelError:
         """The connection failed, or was cut because the time was up."""
         facts = {**reply.facts(self.model), "rate": self._rate(answer.headers)}
+        if answer.unsent:  # nobody can charge for it
+            facts["reported_cost_usd"] = 0.0
         if deadline.passed:
             return DeadlineExceeded(
                 f"{self.name} had not answered in full after {deadline.seconds:g} s",

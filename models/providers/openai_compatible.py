@@ -93,7 +93,7 @@ class _ChatReply(Reply):
             untrusted.mapping(part, "x_groq"), "usage"
         )
         if usage:
-            self.usage = _usage(usage)
+            self.usage = _usage(usage) or self.usage
             self.cost_usd = cost_in(usage) if cost_in(usage) is not None else self.cost_usd
         self._reject(part)
         choices = part.get("choices")
@@ -103,7 +103,7 @@ class _ChatReply(Reply):
     def _add_choice(self, choice: Mapping[str, Any]) -> None:
         self.begun = True
         message = untrusted.mapping(choice, "delta") or untrusted.mapping(choice, "message")
-        self.text += untrusted.text(message, "content")
+        self.text += _content(message)
         self.refusal += untrusted.text(message, "refusal")
         self.finish = untrusted.text(choice, "finish_reason") or self.finish
         self._reject(choice)
@@ -113,6 +113,14 @@ class _ChatReply(Reply):
             self.rejection = Rejection.from_body({"error": error}) or Rejection(str(error))
         elif "choices" not in holder and isinstance(holder.get("message"), str):
             self.rejection = Rejection.from_body(holder)
+
+
+def _content(message: Mapping[str, Any]) -> str:
+    """The text of a message. Mistral's reasoning models send a list of parts, some of them thoughts."""
+    parts = message.get("content")
+    if isinstance(parts, list):
+        return "".join(untrusted.text(part, "text") for part in parts)
+    return untrusted.text(message, "content")
 
 
 def _messages(prompt: Prompt) -> list[dict[str, str]]:
@@ -126,21 +134,24 @@ def _cache_key(system: str) -> str:
     return hashlib.sha256(system.encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def _usage(usage: Mapping[str, Any]) -> Usage:
-    """OpenAI's ``prompt_tokens`` includes the cached ones already.
+def _usage(usage: Mapping[str, Any]) -> Usage | None:
+    """OpenAI's ``prompt_tokens`` includes the cached ones already. ``None`` if what was sent or written is not said.
 
     Some services leave the reasoning out of ``completion_tokens``, but never out of ``total_tokens``.
     """
     prompt = untrusted.mapping(usage, "prompt_tokens_details")
     completion = untrusted.mapping(usage, "completion_tokens_details")
     sent = untrusted.count(usage, "prompt_tokens")
+    written_out = untrusted.count(usage, "completion_tokens")
+    total = untrusted.count(usage, "total_tokens")
+    if sent is None or (written_out is None and total is None):
+        return None
     return Usage(
         input_tokens=sent,
-        output_tokens=max(
-            untrusted.count(usage, "completion_tokens"), untrusted.count(usage, "total_tokens") - sent
-        ),
+        output_tokens=max(written_out or 0, (total or 0) - sent),
         cache_read_tokens=untrusted.count(prompt, "cached_tokens")
-        or untrusted.count(usage, "prompt_cache_hit_tokens"),
-        cache_write_tokens=untrusted.count(prompt, "cache_write_tokens"),
-        reasoning_tokens=untrusted.count(completion, "reasoning_tokens"),
+        or untrusted.count(usage, "prompt_cache_hit_tokens")
+        or 0,
+        cache_write_tokens=untrusted.count(prompt, "cache_write_tokens") or 0,
+        reasoning_tokens=untrusted.count(completion, "reasoning_tokens") or 0,
     )

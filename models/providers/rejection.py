@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -54,12 +55,13 @@ class Rejection:
             return None
         message = _message(error)
         if message is None:
-            return None
+            if error is body or not _names(error.get("code"), error.get("type")):
+                return None
+            message = json.dumps(error)  # without words, but its names may say enough
         details = tuple(_details(error))
         if status is None:
             # OpenRouter and Gemini put the HTTP status into ``code``.
-            code = error.get("code")
-            status = code if isinstance(code, int) and not isinstance(code, bool) else None
+            status = _status(error.get("code"))
         return cls(
             message,
             status,
@@ -91,6 +93,11 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
     if milliseconds is not None:
         return milliseconds / 1000
     return seconds_until(found.get("retry-after", ""), now)
+
+
+def _status(code: object) -> int | None:
+    found = int(code) if isinstance(code, str) and re.fullmatch(r"[45]\d\d", code, re.ASCII) else code
+    return found if isinstance(found, int) and 400 <= found < 600 else None
 
 
 def _message(error: Mapping[str, Any]) -> str | None:

@@ -21,11 +21,15 @@ from models.providers.rejection import Rejection
 _TRY_ANOTHER = "Run again; if it keeps happening, use another model."
 
 _CUT_SHORT = frozenset({"length", "max_tokens", "model_length", "model_context_window_exceeded"})
-_DECLINED = frozenset({"refusal", "content_filter"})
+_DECLINED = frozenset(
+    {"refusal", "content_filter", "safety", "recitation", "prohibited_content", "blocklist", "spii"}
+)
+_LONGEST_REFUSAL = 600
 # The provider gave up in the middle: what has come is no answer, whatever it looks like.
 _GIVEN_UP = frozenset({"error", "insufficient_system_resource", "abort"})
 
-_NO_PRICE = 1e9
+# No call costs so many dollars; sums of such numbers would not fit into a record.
+_NO_PRICE = 1e6
 
 _THOUGHTS_BEGIN, _THOUGHTS_END = "<think>", "</think>"
 
@@ -51,22 +55,27 @@ class Reply:
         """What an error keeps of the answer: it may have to be paid for."""
         return {"usage": self.usage, "model": self.model or asked_for, "reported_cost_usd": self.cost_usd}
 
-    def judged(self, provider: str, asked_for: str) -> ModelResponse | ModelError:
-        """The answer, or why it is none. It is one only if it came complete, with text, and was not declined."""
+    def judged(self, provider: str, asked_for: str, *, goes_on: bool = False) -> ModelResponse | ModelError:
+        """The answer, or why it is none. It is one only if it came complete, with text, and was not declined.
+
+        One that ``goes_on`` with what was cut off needs no text: nothing may have been left to say.
+        """
         name, facts = f"{provider}:{asked_for}", self.facts(asked_for)
         text = without_thoughts(self.text)
-        if self.refusal or self.finish in _DECLINED:
-            said = f": {self.refusal}" if self.refusal else ""
+        # Gemini writes its own words, or adds one: MAX_TOKENS, "content_filter: PROHIBITED_CONTENT".
+        finish = self.finish and self.finish.lower().partition(":")[0]
+        if self.refusal or finish in _DECLINED:
+            said = f": {self.refusal[:_LONGEST_REFUSAL]}" if self.refusal else ""
             return Refused(f"{name} declined to answer{said}", hint="Reword the idea.", **facts)
-        if self.finish in _CUT_SHORT:
+        if finish in _CUT_SHORT:
             return self._response(text, StopReason.TRUNCATED, provider, asked_for)
         if self.garbled or not self.begun:
             said = f"{name} sent something that is not an answer"
             return MalformedAnswer(said, hint=_TRY_ANOTHER, **facts)
-        if self.finish in _GIVEN_UP:
+        if finish in _GIVEN_UP:
             said = f"{name} gave up in the middle of its answer: {self.finish}"
             return Overloaded(said, hint=f"{provider} is busy or failing: run again later.", **facts)
-        if not text.strip():
+        if not text.strip() and not (goes_on and self.finish):
             return EmptyAnswer(f"{name} answered without text", hint=_TRY_ANOTHER, **facts)
         if self.finish is None:
             return ConnectionFailed(f"{name} stopped in the middle of its answer", hint=_TRY_ANOTHER, **facts)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import time
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import urlsplit
 
 from models.providers import untrusted
+from models.providers.deadline import DeadlineWatch
+from models.secrets import Secret
 
 QUICKLY_S = 0.3
 PATIENTLY_S = 3.0
@@ -14,10 +19,10 @@ _LONGEST_BODY = 1_000_000
 _PIECE = 65_536
 
 
-def served_models(base_url: str, timeout_s: float) -> tuple[str, ...] | None:
+def served_models(base_url: str, timeout_s: float, key: Secret) -> tuple[str, ...] | None:
     """The names of the models at ``base_url``; ``None`` when nothing answers there in ``timeout_s`` seconds.
 
-    Empty when it has none, or does not say. Goes through no proxy: the server is near.
+    An empty ``key`` is not sent. Empty when it has none, or does not say. Goes through no proxy: the server is near.
     """
     import http.client
 
@@ -25,8 +30,16 @@ def served_models(base_url: str, timeout_s: float) -> tuple[str, ...] | None:
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
     end = time.monotonic() + timeout_s
+    headers = {"Accept": "application/json"}
+    if key.reveal():
+        headers["Authorization"] = f"Bearer {key.reveal()}"
+    watch = DeadlineWatch()
+    deadline = None
     try:
-        connection.request("GET", f"{parts.path.rstrip('/')}/models", headers={"Accept": "application/json"})
+        connection.connect()
+        # The timeout is for each read: headers that trickle in would never run into it.
+        deadline = watch.start(timeout_s, partial(_shut, connection.sock))
+        connection.request("GET", f"{parts.path.rstrip('/')}/models", headers=headers)
         answer = connection.getresponse()
         body = b""
         while (piece := answer.read1(_PIECE)) and len(body) < _LONGEST_BODY:
@@ -36,8 +49,17 @@ def served_models(base_url: str, timeout_s: float) -> tuple[str, ...] | None:
     except (OSError, http.client.HTTPException, ValueError):  # nothing there that speaks HTTP, or not quickly
         return None
     finally:
+        if deadline is not None:
+            watch.stop(deadline)
         connection.close()
+    if deadline.passed:
+        return None
     return _names(untrusted.parsed(body)) if answer.status == 200 else ()
+
+
+def _shut(opened: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        opened.shutdown(socket.SHUT_RDWR)
 
 
 def _names(body: object) -> tuple[str, ...]:

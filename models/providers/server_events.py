@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from models.providers import untrusted
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _END = b"[DONE]"
+_LAST_WORD = re.compile(rb"[\r\n](?:data: ?\[DONE\]|event: ?message_stop)")
 
 
 def json_values(body: bytes) -> Iterator[object]:
@@ -28,8 +30,8 @@ def json_values(body: bytes) -> Iterator[object]:
 
 
 def is_over(tail: bytes) -> bool:
-    """Whether the last bytes of a stream say that nothing more will come."""
-    return b"\ndata: [DONE]" in tail or b"\nevent: message_stop" in tail
+    """Whether the newest bytes of a stream say that nothing more will come."""
+    return _LAST_WORD.search(tail) is not None
 
 
 def _at_once(lines: list[bytes]) -> list[object] | None:

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+# No answer has more; sums of larger counts would not fit into a record.
+_MOST_TOKENS = 100_000_000
+
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -30,7 +33,9 @@ def text(holder: object, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def count(holder: object, name: str) -> int:
-    """The count under ``name``; 0 if there is none."""
+def count(holder: object, name: str) -> int | None:
+    """The count of tokens under ``name``; ``None`` if there is none, or something that cannot be one."""
     value = holder.get(name) if isinstance(holder, dict) else None
-    return value if isinstance(value, int) and value > 0 else 0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST_TOKENS:
+        return None
+    return int(value)

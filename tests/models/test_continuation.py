@@ -3,7 +3,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scripted_model import ScriptedModel
 
@@ -15,6 +15,7 @@ from models.limiter import Limiters, Limits
 from models.retry import RetryPolicy
 
 PROMPT = Prompt("write", "s", "u", max_output_tokens=100)
+PROMPT_WITH_ROOM = Prompt("write", "s", "u", max_output_tokens=65_536)
 CODE = "Here it is.\n```python\nclass S:\n    period = 20\n\n    def init(self):\n        pass\n```\n"
 
 
@@ -29,12 +30,35 @@ def client_with(memory: InMemoryCalls | None = None) -> ModelClient:
 
 @given(cut=st.integers(1, len(CODE) - 1))
 def test_wherever_an_answer_is_cut_its_parts_make_it_whole_again(cut: int) -> None:
-    assert join(CODE[:cut], CODE[cut:]) == CODE
+    assert join(CODE[:cut], CODE[len(CODE[:cut].rstrip()) :]) == CODE
+
+
+def test_white_space_at_a_seam_is_neither_lost_nor_doubled() -> None:
+    assert join("if x:\n    ", "\n        y = 1") == "if x:\n        y = 1"
+    assert join("if x:\n    ", "    y = 1") == "if x:\n    y = 1"
+    assert join("if x:\n    ", "y = 1") == "if x:\n    y = 1"
+
+
+def test_what_an_answer_says_again_and_again_is_not_taken_for_a_repeat() -> None:
+    line = "            self.buy()\n"
+    assert join(line * 3, line * 2) == line * 5
+    assert (
+        join("w = [0, 0, 0, 0, 0, 0, 0, ", "0, 0, 0, 0, 0, 0]")
+        == "w = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]"
+    )
 
 
 @given(cut=st.integers(45, len(CODE) - 1), back=st.integers(12, 40))
 def test_what_a_model_repeats_at_the_seam_is_there_once(cut: int, back: int) -> None:
+    assume(CODE[cut - 1] not in " \n" and CODE[cut - back] != "\n")  # in the middle of a line
     assert join(CODE[:cut], CODE[cut - back :]) == CODE
+
+
+@given(st.integers(1, 45))
+def test_lines_that_are_equal_all_stay_where_they_were_cut(cut: int) -> None:
+    code = "if x:\n" + "        self.buy()\n" * 2
+    shown = code[:cut].rstrip()
+    assert join(code[:cut], code[len(shown) :]) == code
 
 
 def test_a_code_block_that_is_opened_again_is_one_block() -> None:
@@ -120,4 +144,13 @@ def test_the_room_only_grows_and_has_an_end(texts: list[str], limit: int) -> Non
     parts = [part(text) for text in texts]
     following = next_prompt(prompt, parts)
     assert limit <= following.max_output_tokens <= max(limit, 65_536)
-    assert following.continuing == joined(parts)
+    assert following.continuing == joined(parts).rstrip()
+
+
+def test_an_answer_that_was_all_thinking_is_not_replayed_for_ever() -> None:
+    memory = InMemoryCalls()
+    for _ in range(2):
+        model = ScriptedModel(then=part(""))
+        with pytest.raises(Truncated):
+            client_with(memory).ask(model, PROMPT_WITH_ROOM, labels={})
+        assert model.asked == MOST_PARTS

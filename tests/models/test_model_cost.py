@@ -43,6 +43,14 @@ def test_what_is_not_known_is_unknown_and_not_free(provider: str, model: str, us
     assert PRICES.price(provider, model, usage) is None
 
 
+def test_a_price_of_ones_own_holds_for_answers_under_a_dated_name() -> None:
+    own = PriceTable({"openai:gpt-4o": TokenPrice(Decimal(1000), Decimal(1000))})
+    dated = ModelResponse("text", "openai", "gpt-4o-2024-08-06", Usage(1000, 1000))
+    assert own.cost_of(dated, "gpt-4o") == Decimal(2)
+    tagged = PriceTable({"ollama:llama3": TokenPrice(Decimal(1000), Decimal(1000))})
+    assert tagged.cost_of(ModelResponse("text", "ollama", "llama3:latest", Usage(1000, 0)), "llama3") == 1
+
+
 def test_counts_that_contradict_each_other_have_no_price() -> None:
     assert PRICES.price("openai", "gpt-4o", Usage(input_tokens=1, cache_read_tokens=50)) is None
 

@@ -11,6 +11,7 @@ import pytest
 from raw_http import Got, Raw, RawServer, chunk, events, plain
 
 from models.base import BaseModel, Prompt, StopReason, Usage
+from models.client import InMemoryCalls, ModelClient
 from models.errors import (
     BadKey,
     BadRequest,
@@ -25,7 +26,9 @@ from models.errors import (
     UnknownModel,
 )
 from models.factory import ModelFactory
+from models.limiter import Limiters, Limits
 from models.providers.table import OPENAI_COMPATIBLE
+from models.retry import RetryPolicy
 
 KEY = "sk-test-0123456789abcdefghijklmnop"
 PROMPT = Prompt("write", "s", "u")
@@ -200,7 +203,7 @@ def test_what_came_before_a_connection_broke_is_not_lost(end: str | None) -> Non
         assert (outcome.text, outcome.stop) == ("the answer", StopReason.COMPLETE)
 
 
-def test_a_broken_message_of_claude_says_what_its_input_cost() -> None:
+def test_what_a_broken_message_of_claude_cost_is_not_known() -> None:
     start = {
         "type": "message_start",
         "message": {"model": "c", "usage": {"input_tokens": 7, "output_tokens": 1}},
@@ -208,7 +211,8 @@ def test_a_broken_message_of_claude_says_what_its_input_cost() -> None:
     body = f"event: message_start\ndata: {json.dumps(start)}\n\nevent: ping\n".encode() + b"x" * 50
     error = ask("claude:c", Raw(body, cut=len(body) - 10))
     assert type(error) is ConnectionFailed
-    assert (error.usage, error.model) == (Usage(7, 1), "c")
+    # The one token it starts with is not what was written until it broke.
+    assert (error.usage, error.model) == (None, "c")
 
 
 def test_comments_and_empty_lines_while_a_request_waits_are_nothing() -> None:
@@ -298,3 +302,44 @@ def test_an_empty_system_prompt_is_not_sent() -> None:
     assert ask("openai:o", answer, Prompt("check", "", "u")).text == "fine"
     ask("claude:c", answer, Prompt("check", "", "u"))
     assert next(seen) == 2
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": "100", "completion_tokens": "10"},
+        {"prompt_tokens": -5, "completion_tokens": -1},
+        {"prompt_tokens": True, "completion_tokens": True},
+        {"prompt_tokens": 10**30, "completion_tokens": 10},
+        {"prompt_tokens": 100},
+        {"tokens": 100},
+    ],
+)
+def test_a_usage_that_cannot_be_read_is_unknown_and_not_nothing(usage: dict[str, Any]) -> None:
+    whole = {"model": "m", "choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]}
+    assert ask("openai:m", plain({**whole, "usage": usage})).usage is None
+    counts = {"input_tokens": usage.get("prompt_tokens"), "output_tokens": usage.get("completion_tokens")}
+    message = {"type": "message", "model": "m", "stop_reason": "end_turn"}
+    content = [{"type": "text", "text": "hi"}]
+    assert ask("claude:m", plain({**message, "content": content, "usage": counts})).usage is None
+
+
+def test_nothing_left_to_say_ends_an_answer_that_was_cut_off() -> None:
+    going_on = Prompt("write", "s", "u", continuing="all of it")
+    nothing = plain({"model": "m", "choices": [{"message": {"content": ""}, "finish_reason": "stop"}]})
+    response = ask("openai:m", nothing, going_on)
+    assert (response.text, response.stop) == ("", StopReason.COMPLETE)
+    assert isinstance(ask("openai:m", nothing), EmptyAnswer)
+    message = {"type": "message", "model": "m", "stop_reason": "end_turn", "content": []}
+    assert ask("claude:m", plain(message), going_on).stop is StopReason.COMPLETE
+
+
+@pytest.mark.parametrize("spec", ["openai:gpt-4o", "claude:claude-sonnet-4-5"])
+def test_a_request_that_found_no_server_costs_nothing(spec: str) -> None:
+    with RawServer(lambda _got: plain({})) as server:
+        url = server.url
+    memory = InMemoryCalls()
+    client = ModelClient(memory, Limiters(Limits(delay_s=0)), policy=RetryPolicy(max_attempts=1))
+    with pytest.raises(ConnectionFailed):
+        client.ask(factory_at(url).create(spec), PROMPT, labels={})
+    assert [record.cost_usd for record in memory.records] == [0]

@@ -21,9 +21,7 @@ BEFORE = ["", "event: x\n", ": a comment\n", "id: 7\nevent: x\n"]
 def test_whatever_stands_around_them_the_events_of_a_stream_are_read(
     said: list[dict[str, Any]], before: list[str], line_end: str
 ) -> None:
-    text = "".join(
-        f"{head}data: {json.dumps(value)}\n\n" for head, value in zip(before, said, strict=False)
-    )
+    text = "".join(f"{head}data: {json.dumps(value)}\n\n" for head, value in zip(before, said, strict=False))
     body = f"{text}data: [DONE]\n\n".replace("\n", line_end).encode()
     assert list(json_values(body)) == said
 

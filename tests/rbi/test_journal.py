@@ -276,3 +276,29 @@ def test_an_emptied_file_beside_its_log_is_refused_before_the_log_is_lost(tmp_pa
         with pytest.raises(RbiError, match="damaged"):
             Journal(path, read_only=read_only)
     assert log.read_bytes() == kept
+
+
+def test_a_journal_of_an_older_schema_is_looked_at_without_being_changed(tmp_path: Path) -> None:
+    path = tmp_path / "results/rbi.db"
+    journal = Journal(path)
+    with_ideas(journal, "one")
+    journal.close()
+    db = sqlite3.connect(path)
+    db.execute("DROP INDEX effect_money")
+    for column in ("model", "reserved_nano_usd", "saved_nano_usd", "input_tokens", "output_tokens"):
+        db.execute(f"ALTER TABLE effect DROP COLUMN {column}")
+    db.execute("PRAGMA user_version = 1")
+    db.commit()
+    db.close()
+    before = path.read_bytes()
+    path.parent.chmod(0o500)
+    try:
+        looking = Journal(path, read_only=True)
+        assert [r.idea.text for r in looking.ideas("b")] == ["one"]
+        assert looking.totals("b").saved_usd == 0
+        looking.close()
+    finally:
+        path.parent.chmod(0o700)
+    assert path.read_bytes() == before
+    Journal(path).close()
+    assert path.read_bytes() != before
