@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
+from models.syntax import parse
 from rbi.domain import Attempt, Draft
 from rbi.stages.context import Context
 from runners.base import Failure, FailureKind
@@ -24,7 +25,7 @@ def checked(attempt: Attempt) -> Attempt:
 def find_problem(source: str) -> Failure | None:
     """The first reason why a module cannot run as a strategy, or ``None``."""
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except SyntaxError as error:
         line = error.lineno or 1
         return Failure(
