@@ -32,9 +32,13 @@ from models.windows import Amounts, Windows
 # refuses calls for which there should have been room.
 COUNTED_WITHIN_S = 4.0
 LONGEST_COUNTED_WITHIN_S = 64.0
+# What a refusal taught about late counting is forgotten bit by bit, each time so long after the last one.
+LESSON_S = 300.0
 # A call that has been under way for so long was not turned away.
 PROBE_S = 10.0
+# Who refuses everything for so many rounds, or for so long, is as good as out of order.
 STORM_IS_OUTAGE = 6
+LONGEST_STORM_S = 45.0
 FIRST_OUTPUT_GUESS = 2000
 
 _OUTAGE = (Overloaded, ConnectionFailed, DeadlineExceeded)
@@ -117,9 +121,9 @@ class GlobalDelay:
         """Seconds until the next start."""
         return max(0.0, self._next_start - now)
 
-    def start(self, now: float) -> None:
-        """A call starts now."""
-        self._next_start = now + self._seconds
+    def start(self, now: float, at_least_s: float = 0.0) -> None:
+        """A call starts now; the next one may not for ``at_least_s``, if that is longer."""
+        self._next_start = now + max(self._seconds, at_least_s)
 
 
 class OutputHabit:
@@ -171,6 +175,8 @@ class Admission:
         self.in_flight = 0
         self._in_generation = 0
         self._counted_within_s = COUNTED_WITHIN_S
+        self._learned_at = float("-inf")
+        self._is_paced = False
         self._delay = GlobalDelay(limits.delay_s)
         self._habit = OutputHabit()
         self._was_answered = False
@@ -281,7 +287,7 @@ class Admission:
     def _start(self, reserved: Amounts, now: float, model: str, is_first_attempt: bool) -> Permit:
         permit = Permit(reserved, now, self.pauses.generation, model, is_first_attempt)
         self.windows.reserve(reserved)
-        self._delay.start(now)
+        self._delay.start(now, self.windows.spacing_s() if self._is_paced else 0.0)
         self.in_flight += 1
         self._in_generation += 1
         self.adaptive.began(self.in_flight)
@@ -301,6 +307,9 @@ class Admission:
             self.breaker.answered()
         if usage is not None:
             self._habit.note(usage.output_tokens)
+        if now - self._learned_at > LESSON_S:
+            self._counted_within_s = max(self._counted_within_s / 2, COUNTED_WITHIN_S)
+            self._learned_at = now
         if permit.is_first_attempt:
             self.adaptive.succeeded(self.in_flight, now)
 
@@ -338,14 +347,22 @@ class Admission:
         self.pauses.limited(permit.generation, error, now)
         if error.retry_after_s is not None and error.retry_after_s > LONGEST_STATED_S:
             self.breaker.open_until(now + error.retry_after_s, self.pauses.since, error)
-        elif self.pauses.rounds >= STORM_IS_OUTAGE:
+        elif self.pauses.rounds >= STORM_IS_OUTAGE or (
+            self.pauses.is_storm and now - self.pauses.since >= LONGEST_STORM_S
+        ):
             self.breaker.open_until(self.pauses.until, self.pauses.since, error)
 
     def _learn_from_refusal(self, now: float) -> None:
         self.adaptive.limited(self.in_flight, self._in_generation, now)
         self._in_generation = 0  # another generation begins
-        if not self.pauses.is_storm and self.windows.is_nearly_full(now):
+        if self.pauses.is_storm:
+            return
+        if self.windows.is_nearly_full(now) and not self._is_paced:
             self._counted_within_s = min(2 * self._counted_within_s, LONGEST_COUNTED_WITHIN_S)
+            self._learned_at = now
+        else:
+            # There should have been room: some providers give out a minute's requests one by one.
+            self._is_paced = True
 
 
 def _took(permit: Permit, usage: Usage | None, error: ModelError | None) -> Amounts:

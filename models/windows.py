@@ -10,6 +10,8 @@ MINUTE_S = 60.0
 _BUCKETS = 240  # per period: an entry is kept up to 1/240 of the period too long, never too short
 _KEPT = _BUCKETS + 2
 _NEARLY = 0.8
+# Calls do not arrive exactly as far apart as they were sent.
+_A_LITTLE_MORE = 1.04
 
 
 class Amounts(NamedTuple):
@@ -139,6 +141,11 @@ class Windows:
             if worst is None or (worst[1] is not None and (seconds is None or seconds > worst[1])):
                 worst = (window, seconds)
         return worst
+
+    def spacing_s(self) -> float:
+        """Seconds between the starts of calls if a minute's requests are to be spread evenly; 0 without a limit."""
+        limit = self.minute[0].limit
+        return MINUTE_S / limit * _A_LITTLE_MORE if limit else 0.0
 
     def reserve(self, amounts: Amounts) -> None:
         """A call starts that will take about ``amounts``."""

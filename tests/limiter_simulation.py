@@ -65,6 +65,8 @@ class Provider:
     dead: tuple[tuple[float, float], ...] = ()
     fault_rate: float = 0.0
     others_every_s: float | None = None
+    # Requests are given out one by one, and this many can be saved up.
+    bucket: float | None = None
     requests: Log = field(default_factory=Log)
     tokens: Log = field(default_factory=Log)
     ours: Log = field(default_factory=Log)
@@ -72,6 +74,7 @@ class Provider:
     in_flight: int = 0
     refused: int = 0
     answered: Log = field(default_factory=Log)
+    _saved: tuple[float, float] = (1.0, 0.0)
 
     def arrive(self, now: float, tokens: int, draw: Callable[[], float]) -> ModelError | None:
         """Accept the call, or say why not."""
@@ -80,6 +83,13 @@ class Provider:
             return ConnectionFailed("connection refused")
         if draw() < self.fault_rate:
             return Overloaded("busy")
+        if self.bucket is not None and self.requests_per_minute is not None:
+            pace = self.requests_per_minute / MINUTE_S
+            saved = min(self.bucket, self._saved[0] + (now - self._saved[1]) * pace)
+            self._saved = (saved, now)
+            if saved < 1:
+                return self._refuse(now, (1 - saved) / pace)
+            self._saved = (saved - 1, now)
         for storm in self.storms:
             if storm.start <= now < storm.end:
                 return self._refuse(now, storm.retry_after_s)

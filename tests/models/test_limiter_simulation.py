@@ -56,6 +56,17 @@ def test_most_of_an_allowance_is_used(counts_on_arrival: bool, states_limits: bo
     assert sum(shares) / len(shares) >= (0.9 if counts_on_arrival else 0.85)
 
 
+@pytest.mark.parametrize("bucket", [1, 5, 60])
+@pytest.mark.parametrize("latency_s", [(0.05, 20.0), (0.5, 2.0)], ids=["slow", "quick"])
+def test_requests_that_are_given_out_one_by_one_are_asked_for_one_by_one(
+    bucket: float, latency_s: tuple[float, float]
+) -> None:
+    provider = Provider(60, states_limits=True, bucket=bucket)
+    Simulation(provider, Limits(delay_s=0.1), Load(latency_s=latency_s)).run(60.0 * MINUTES)
+    assert provider.requests.between(0, 60.0 * MINUTES) >= 0.9 * 60 * MINUTES
+    assert provider.refused <= 3
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_a_provider_that_counts_only_what_is_done_is_learnt_from_after_few_refusals(seed: int) -> None:
     provider = Provider(60, None, counts_on_arrival=False)

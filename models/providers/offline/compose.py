@@ -24,6 +24,7 @@ from models.providers.offline.rules import (
 )
 from models.providers.offline.text import printable
 from models.providers.offline.titles import class_name
+from models.syntax import parse
 
 _LINE = 92
 
@@ -47,7 +48,7 @@ def compose(plan: Plan, idea: str) -> str:
 def _library() -> dict[str, tuple[str, frozenset[str]]]:
     """Each indicator function's source and the library functions that it calls."""
     source = (files(__package__) / "indicators.py").read_text(encoding="utf-8")
-    nodes = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    nodes = [node for node in parse(source).body if isinstance(node, ast.FunctionDef)]
     names = {node.name for node in nodes}
     library = {}
     for node in nodes:
@@ -58,9 +59,7 @@ def _library() -> dict[str, tuple[str, frozenset[str]]]:
 
 def _functions(body: str) -> list[str]:
     library = _library()
-    wanted = {
-        node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name) and node.id in library
-    }
+    wanted = {node.id for node in ast.walk(parse(body)) if isinstance(node, ast.Name) and node.id in library}
     while more := {name for wants in wanted for name in library[wants][1]} - wanted:
         wanted |= more
     return [source + "\n" for name, (source, _) in library.items() if name in wanted]

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from models.syntax import parse
+
 _PERIODS = ("_period", "_window", "_bars", "_fast", "_slow", "_signal", "_span")
 _STEPS: tuple[tuple[str, float, float, float], ...] = (
     ("_percent", 0.5, 50.0, 1.5),
@@ -93,7 +95,7 @@ def _sentence(change: _Change) -> str:
 
 def _parse(code: str) -> ast.ClassDef | None:
     try:
-        tree = ast.parse(code)
+        tree = parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None  # the caller answers that the code cannot be read
     return next((node for node in tree.body if isinstance(node, ast.ClassDef) and _is_strategy(node)), None)
