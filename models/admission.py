@@ -323,7 +323,6 @@ class Admission:
             self._broke_down(error, was_probe, now)
         elif isinstance(error, _USELESS):
             # It lets calls through, but whoever answers like this again and again is out of order.
-            self._was_answered = True
             self._let_through(permit)
             self._broke_down(error, was_probe, now)
         elif isinstance(error, _HEALTHY):

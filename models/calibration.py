@@ -18,7 +18,7 @@ _DEAREST = Decimal("1.05")
 
 @dataclass(slots=True)
 class _Seen:
-    priced: bool = False
+    answered: bool = False
     tokens_per_byte: float = _FIRST_TOKENS_PER_BYTE
     over_worst_case: Decimal = Decimal(1)
 
@@ -50,9 +50,9 @@ class Calibration:
         return None if worst is None else worst * factor
 
     def knows(self, model: BaseModel) -> bool:
-        """Whether a call of the model has shown what it costs."""
+        """Whether the model has answered, and so shown what a call takes."""
         with self._lock:
-            return model.name in self._seen and self._seen[model.name].priced
+            return model.name in self._seen and self._seen[model.name].answered
 
     def observe(
         self,
@@ -61,15 +61,17 @@ class Calibration:
         usage: Usage | None,
         cost_usd: Decimal | None,
         reserved_usd: Decimal | None,
+        *,
+        answered: bool,
     ) -> None:
-        """Take in what a call took, and what had been reserved for it."""
+        """Take in what a call took, what had been reserved for it, and whether it was of any use."""
         over = cost_usd is not None and reserved_usd is not None and cost_usd > reserved_usd
         worst = self._prices.worst_case(model, prompt) if over else None
         with self._lock:
             seen = self._seen.setdefault(model.name, _Seen())
             if usage is not None and usage.input_tokens:
                 seen.tokens_per_byte = usage.input_tokens / max(_bytes_of(prompt), 1)
-            seen.priced |= usage is not None and cost_usd is not None
+            seen.answered |= answered
             if worst and cost_usd:
                 seen.over_worst_case = max(seen.over_worst_case, cost_usd / worst * _DEAREST)
 

@@ -199,7 +199,7 @@ class ModelClient:
             response = talk.model.generate(
                 talk.next_call()[0],
                 deadline_s=self._deadline_s,
-                opened=lambda report: self._opened(limiter, permit, report, talk.model),
+                opened=lambda report: self._opened(limiter, permit, report, talk.model, has_spare=has_spare),
             )
         except ModelError as error:
             try:
@@ -220,8 +220,21 @@ class ModelClient:
         finally:
             limiter.settle(permit, usage=response.usage, rate=response.rate)
 
-    def _opened(self, limiter: AccountLimiter, permit: Permit, report: RateReport, model: BaseModel) -> None:
-        if not self._budgets or self._calibration.knows(model):
+    def _opened(
+        self,
+        limiter: AccountLimiter,
+        permit: Permit,
+        report: RateReport,
+        model: BaseModel,
+        *,
+        has_spare: bool,
+    ) -> None:
+        """Let others go once the provider has accepted the first call.
+
+        Not yet where the first answer has to be seen: to know what a call costs, or whether this model answers at
+        all although another one could.
+        """
+        if self._calibration.knows(model) or not (self._budgets or has_spare):
             limiter.opened(permit, report)
 
     def _begin(
@@ -296,7 +309,9 @@ class ModelClient:
         self, call: _Call, usage: Usage | None, spent: Decimal | None, seconds: float, error_kind: str
     ) -> None:
         model, labels = call.talk.model, call.talk.labels
-        self._calibration.observe(model, call.talk.next_call()[0], usage, spent, call.reserved_usd)
+        prompt, _, _ = call.talk.next_call()
+        answered = not error_kind
+        self._calibration.observe(model, prompt, usage, spent, call.reserved_usd, answered=answered)
         self._refunds.announce()
         self._emit(CallFinished(model.name, call.attempt, labels, seconds, error_kind, spent, usage))
 
