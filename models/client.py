@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tenacity import RetryCallState, Retrying
+from tenacity import Retrying
 
 from models.base import BaseModel, ModelResponse, Prompt, RateReport, Usage
 from models.calibration import Calibration
@@ -36,7 +35,8 @@ from models.memory import (
     response_of,
     result_of,
 )
-from models.retry import Action, Decision, Failures, RetryPolicy
+from models.refunds import Refunds
+from models.retry import Decision, Failures, Repeats, RetryPolicy
 from models.single_flight import SingleFlight
 from models.talk import Part, Talk, sum_of_costs, sum_of_usage
 
@@ -52,9 +52,6 @@ __all__ = [
     "ModelClient",
     "Waiting",
 ]
-
-# How often a call that waits for money looks whether another process has given some back.
-_LOOK_AGAIN_S = 0.5
 
 # Waits shorter than this are not worth telling anybody.
 _WORTH_TELLING_S = 1.0
@@ -112,7 +109,7 @@ class ModelClient:
         self._draw = draw
         self._single_flight = SingleFlight(limiters.stop)
         self._calibration = Calibration(self._prices)
-        self._refunds = _Refunds()
+        self._refunds = Refunds()
 
     def ask(
         self,
@@ -168,7 +165,7 @@ class ModelClient:
     def _complete(self, talk: Talk, *, has_spare: bool) -> Answer:
         """Ask for part after part until the answer is whole."""
         for _ in range(MOST_PARTS):
-            repeats = _Repeats(
+            repeats = Repeats(
                 Failures(self._policy, self._draw), lambda decision: self._announce(talk, decision)
             )
             retrying = Retrying(
@@ -353,57 +350,6 @@ class _Call:
     ticket: int
     attempt: int
     reserved_usd: Decimal | None
-
-
-class _Refunds:
-    """Tells those who wait for money that a call has ended."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._count = 0
-
-    @property
-    def count(self) -> int:
-        """How many calls have ended."""
-        return self._count
-
-    def announce(self) -> None:
-        """A call has ended."""
-        with self._changed:
-            self._count += 1
-            self._changed.notify_all()
-
-    def wait(self, seen: int) -> None:
-        """Until there are more than ``seen``, or a while has passed: another process may have given some back."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._count != seen, _LOOK_AGAIN_S)
-
-
-class _Repeats:
-    """The decisions on one question, in the form in which tenacity asks for them."""
-
-    def __init__(self, failures: Failures, announce: Callable[[Decision], None]) -> None:
-        self._failures = failures
-        self._announce = announce
-        self._attempts = 0
-        self._last = Decision(Action.GIVE_UP, 0.0, "")
-
-    def next_attempt(self) -> int:
-        self._attempts += 1
-        return self._attempts
-
-    def worth_repeating(self, state: RetryCallState) -> bool:
-        error = state.outcome.exception() if state.outcome else None
-        if not isinstance(error, ModelError):
-            return False
-        self._last = self._failures.after(error)
-        return self._last.action is not Action.GIVE_UP
-
-    def seconds(self, _state: RetryCallState) -> float:
-        return self._last.wait_s
-
-    def announce(self, _state: RetryCallState) -> None:
-        self._announce(self._last)
 
 
 def _is_for_another(error: ModelError) -> bool:

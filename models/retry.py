@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tenacity import RetryCallState
+
 from models.errors import EmptyAnswer, MalformedAnswer, ModelError, RateLimited
 
 _UNUSABLE = (EmptyAnswer, MalformedAnswer)
@@ -68,6 +70,37 @@ class Failures:
         sort = _sort(error)
         self._counts[sort] += 1
         return decide(error, self._counts[sort], self._policy, self._draw)
+
+
+class Repeats:
+    """The decisions on one question, in the form in which tenacity asks for them."""
+
+    def __init__(self, failures: Failures, announce: Callable[[Decision], None]) -> None:
+        self._failures = failures
+        self._announce = announce
+        self._attempts = 0
+        self._last = Decision(Action.GIVE_UP, 0.0, "")
+
+    def next_attempt(self) -> int:
+        """The number of the attempt that begins, from 1."""
+        self._attempts += 1
+        return self._attempts
+
+    def worth_repeating(self, state: RetryCallState) -> bool:
+        """tenacity's ``retry``."""
+        error = state.outcome.exception() if state.outcome else None
+        if not isinstance(error, ModelError):
+            return False
+        self._last = self._failures.after(error)
+        return self._last.action is not Action.GIVE_UP
+
+    def seconds(self, _state: RetryCallState) -> float:
+        """tenacity's ``wait``."""
+        return self._last.wait_s
+
+    def announce(self, _state: RetryCallState) -> None:
+        """tenacity's ``before_sleep``."""
+        self._announce(self._last)
 
 
 def decide(error: ModelError, attempt: int, policy: RetryPolicy, draw: Callable[[], float]) -> Decision:
