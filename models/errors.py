@@ -72,6 +72,10 @@ class BadSetting(ModelError):
     fatal = True
 
 
+class BadChain(BadSetting):
+    """A list of models with an empty name in it, or with one model twice."""
+
+
 class BadKey(ModelError):
     """The provider refused the key."""
 

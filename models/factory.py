@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
 from models.base import Account, BaseModel
-from models.cost import PriceTable, similar_models
+from models.cost import FREE_PROVIDERS, PriceTable, similar_models
 from models.errors import (
+    BadChain,
     BadSetting,
     ConnectionFailed,
     MissingKey,
@@ -119,24 +120,11 @@ class ModelFactory:
     def create_chain(self, specs: str) -> tuple[BaseModel, ...]:
         """The models of a list such as ``claude:X, deepseek:Y``, the first choice first.
 
-        Raises what `create` raises, for any of them, and `BadSetting` for an empty part or a model named twice.
+        Raises what `create` raises, for any of them, and `BadChain` for an empty part or a model named twice.
         """
-        parts = [part.strip() for part in specs.split(",")]
-        if not all(parts):
-            raise BadSetting(
-                f"an empty name in the list of models {specs!r}",
-                hint="Name models with a comma between them, such as claude,deepseek:deepseek-v4-pro.",
-            )
-        chain: dict[str, BaseModel] = {}
-        for part in parts:
-            model = self.create(part)
-            if model.name in chain:
-                raise BadSetting(
-                    f"{model.name} is twice in the list of models {specs!r}",
-                    hint="Name each model once: asking the same one again is what retries are for.",
-                )
-            chain[model.name] = model
-        return tuple(chain.values())
+        chain = tuple(self.create(part) for part in split_chain(specs))
+        refuse_repeats([model.name for model in chain], specs)
+        return chain
 
     def describe(self, spec: str) -> ModelName:
         """The model that ``spec`` means, without its key.
@@ -202,11 +190,16 @@ class ModelFactory:
         import difflib
 
         names = [*(name for service, _ in self._hosted for name in (service.name, *service.aliases)), OFFLINE]
-        close = difflib.get_close_matches(provider, names, n=1)
+        close = self._models_named(provider) or difflib.get_close_matches(provider, names, n=1)
         raise UnknownProvider(
             f"there is no provider named {provider!r}",
             hint=f"Did you mean {close[0]}?" if close else f"The providers are {', '.join(names)}.",
         )
+
+    def _models_named(self, name: str) -> list[str]:
+        """The models that have a price under this name: perhaps only the provider before it was forgotten."""
+        providers = [service.name for service, _ in self._hosted if service.name not in FREE_PROVIDERS]
+        return [f"{provider}:{name}" for provider in providers if self._prices.is_priced(provider, name)]
 
     def _key(self, service: Service) -> Secret:
         if not service.needs_key:
@@ -289,6 +282,27 @@ class ModelFactory:
             base_url=public_url(self._address(service)),
             input_usd_per_mtok=rates.input_usd if rates else None,
             output_usd_per_mtok=rates.output_usd if rates else None,
+        )
+
+
+def split_chain(specs: str) -> tuple[str, ...]:
+    """The names in a list such as ``claude:X, deepseek:Y``. Raises `BadChain` when one is empty."""
+    parts = tuple(part.strip() for part in specs.split(","))
+    if not all(parts):
+        raise BadChain(
+            f"an empty name in the list of models {specs!r}",
+            hint="Name models with a comma between them, such as claude,deepseek:deepseek-v4-pro.",
+        )
+    return parts
+
+
+def refuse_repeats(names: Sequence[str], specs: str) -> None:
+    """Raise `BadChain` when one of the models that ``specs`` means is named twice."""
+    repeated = next((name for number, name in enumerate(names) if name in names[:number]), None)
+    if repeated is not None:
+        raise BadChain(
+            f"{repeated} is twice in the list of models {specs!r}",
+            hint="Name each model once: asking the same one again is what retries are for.",
         )
 
 

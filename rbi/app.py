@@ -17,7 +17,7 @@ from typing import Any
 from models import client as calls
 from models.base import Account
 from models.cost import PriceTable
-from models.errors import ModelError, ProviderDown, QuotaExhausted, UnknownModel, UnknownProvider
+from models.errors import BadChain, ModelError, ProviderDown, QuotaExhausted, UnknownModel, UnknownProvider
 from models.factory import ModelFactory
 from models.limiter import Limiters, Limits
 from rbi import __version__
@@ -46,6 +46,7 @@ from rbi.locks import ConsoleLock
 from rbi.pipeline import run_idea
 from rbi.plan import confirm, plan, selected
 from rbi.progress import EventsFile, JsonProgress, LiveProgress, PlainProgress
+from rbi.quoted_models import named_chains
 from rbi.results import IdeaFolders
 from rbi.run_folder import RunFolder
 from rbi.stages.context import Context
@@ -149,7 +150,9 @@ def _expected_errors() -> Iterator[None]:
 
 
 def _exit_code(error: ModelError) -> ExitCode:
-    if isinstance(error, UnknownProvider) or (isinstance(error, UnknownModel) and error.status is None):
+    if isinstance(error, UnknownProvider | BadChain) or (
+        isinstance(error, UnknownModel) and error.status is None
+    ):
         return ExitCode.USAGE
     # These pass, or are mended elsewhere: the batch was stopped early and `rbi resume` goes on with it.
     return ExitCode.STOPPED if isinstance(error, QuotaExhausted | ProviderDown) else ExitCode.ERROR
@@ -173,6 +176,7 @@ def environment_command(settings: Settings, action: str) -> dict[str, str]:
 
 
 def _writers(settings: Settings) -> Writers:
+    named_chains(settings)  # says which setting has a name that cannot be meant, before a key is missed
     prices = PriceTable(settings.prices)
     factory = ModelFactory(settings.environ, own=settings.providers, prices=prices)
     chosen = writers(settings, factory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import os
 import re
@@ -145,14 +146,32 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments, unknown = _parser().parse_known_args(argv)
     if unknown:
         parser: _Parser = arguments.parser
-        word = unknown[0].partition("=")[0]
-        fix = (
-            suggestion(word, parser.options())
-            if word.startswith("-")
-            else f"`{parser.prog} --help` says how it is used"
-        )
+        if arguments.command is _resume:
+            _refuse_identity(unknown, parser.prog)
+        close = _nearest(unknown[0].partition("=")[0], parser.options())
+        fix = f"did you mean {close}?" if close else f"`{parser.prog} --help` says how it is used"
         raise UsageError(f"unknown argument {unknown[0]!r}", where=parser.prog, fix=fix)
     return arguments
+
+
+def _refuse_identity(unknown: Sequence[str], where: str) -> None:
+    """Say of a setting that a batch keeps for life that it is one."""
+    flags = [setting.flag for setting in SETTINGS if setting.identity and not setting.resumable]
+    kept = next((word for word in (u.partition("=")[0] for u in unknown) if word in flags), None)
+    if kept:
+        raise UsageError(
+            f"a batch keeps its {kept} for life",
+            where=where,
+            fix=f"`rbi run {kept} ... --name ANOTHER` begins another batch: recorded answers are used again",
+        )
+
+
+def _nearest(word: str, options: Sequence[str]) -> str:
+    """The option that ``word`` is a slip for; empty if it is like none."""
+    names = {option.strip("-"): option for option in options}
+    # The dashes, which all have, would make short words look alike.
+    close = difflib.get_close_matches(word.strip("-"), names, n=1, cutoff=0.7) if word.startswith("-") else []
+    return names[close[0]] if close else ""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -209,7 +228,10 @@ def _parser() -> argparse.ArgumentParser:
         help="with --check: only these (default: all usable ones)",
     )
     models.add_argument(
-        "--check", action="store_true", help="ask each for one token, which may cost a little"
+        "--check",
+        action="store_true",
+        help="ask each for one token, which may cost a little; exit code 1 if one does not answer,"
+        " or if there is none to ask",
     )
     _settings(_add(commands, "doctor", "check this machine and folder", _doctor), ["results", "env"])
     env = _add(commands, "env", "the environment that strategies run in", _env)
@@ -351,27 +373,34 @@ def _list_models(factory: ModelFactory, arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from rbi.console import console
-    from rbi.views import models_table
+    from rbi.models_page import models_page, print_page
 
     listings = factory.available()
     if arguments.json:
         _print_json([asdict(listing) for listing in listings])
     else:
-        console().print(models_table(listings))
+        out = console()
+        print_page(out, models_page(listings, width=out.width))
     return ExitCode.OK
 
 
 def _check_models(factory: ModelFactory, arguments: argparse.Namespace) -> int:
     from rbi.console import console
-    from rbi.provider_check import check_providers, checks_json, checks_table
+    from rbi.models_page import checks_page, print_page
+    from rbi.provider_check import check_providers, checks_json
 
     checks = check_providers(factory, arguments.names)
     if arguments.json:
         _print_json(checks_json(checks))
     elif checks:
-        console().print(checks_table(checks))
-    else:
-        print("no provider can be used here: `rbi models` says what each one needs")
+        out = console()
+        print_page(out, checks_page(checks, width=out.width))
+    if not checks:
+        raise RbiError(
+            "no provider can be used here, so none was asked",
+            where="rbi models --check",
+            fix="put a key such as OPENAI_API_KEY=... into .env, or start Ollama; `rbi models` lists what each needs",
+        )
     return ExitCode.OK if all(checked.ok for checked in checks) else ExitCode.ERROR
 
 

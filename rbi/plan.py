@@ -15,7 +15,7 @@ from typing import Any
 from models.cost import PriceTable
 from rbi.config import Settings
 from rbi.domain import Idea
-from rbi.errors import UsageError
+from rbi.errors import ExitCode, RbiError, UsageError
 from rbi.intake.ideas_file import IdeasFile
 from rbi.journal import BatchRecord
 from rbi.plan_view import quote_lines
@@ -71,6 +71,7 @@ def plan(settings: Settings, ideas: IdeasFile) -> Plan:
         limits={m.provider: settings.limits_for(m.provider) for chain in chains.values() for m in chain},
         measured=known.measured,
         budget_usd=None if settings.budget is None else Decimal(str(settings.budget)),
+        idea_budget_usd=None if settings.budget_per_idea is None else Decimal(str(settings.budget_per_idea)),
         spent_usd=known.spent_usd,
     )
     return Plan(
@@ -82,6 +83,7 @@ def confirm(quote: Quote, settings: Settings, *, yes: bool) -> bool:
     """Show what a batch will probably cost, and on a terminal ask whether to begin when that is much or unknown.
 
     ``yes`` answers the question beforehand. A batch without a language model is neither shown nor asked about.
+    Raises `RbiError` when the question is interrupted.
     """
     if not quote.uses_language_model or not quote.ideas:
         return True
@@ -91,11 +93,19 @@ def confirm(quote: Quote, settings: Settings, *, yes: bool) -> bool:
     much = likely is None or likely > Decimal(str(settings.confirm_above))
     if yes or not much or not _is_terminal():
         return True
-    print("rbi: go on? [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() in ("y", "yes"):
+    if _is_agreed():
         return True
     say("rbi: nothing was sent")
     return False
+
+
+def _is_agreed() -> bool:
+    try:
+        print("rbi: go on? [y/N] ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+    except KeyboardInterrupt:
+        say("")  # the terminal is still on the line of the question
+        raise RbiError("interrupted; nothing was sent", exit_code=ExitCode.INTERRUPTED) from None
 
 
 def selected(ideas: IdeasFile, settings: Settings) -> tuple[str, ...]:

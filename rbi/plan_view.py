@@ -16,6 +16,7 @@ from rbi.quote import (
     OUTPUT_TOKENS,
     REPAIRED_SHARE,
     BudgetQuote,
+    IdeaBudgetQuote,
     Money,
     Quote,
     Range,
@@ -38,6 +39,8 @@ def quote_lines(quote: Quote) -> list[str]:
         lines.append(f"no price is known for {', '.join(quote.unpriced)}; `rbi plan` shows how to set one")
     elif quote.budget:
         lines.append(_budget_line(quote.budget, quote.ideas))
+    if quote.idea_budget and not quote.unpriced:
+        lines.append(_idea_budget_line(quote.idea_budget))
     return lines
 
 
@@ -55,6 +58,8 @@ def plan_page(quote: Quote, *, batch: str, finished: int, refused: int) -> Rende
     ]
     if quote.budget and quote.ideas:
         cost.append(f"budget    {_budget_line(quote.budget, quote.ideas)}")
+    if quote.idea_budget and quote.ideas:
+        cost.append(f"an idea   {_idea_budget_line(quote.idea_budget)}")
     return Group(
         Text("\n".join(lines)),
         _stage_table(quote),
@@ -78,6 +83,7 @@ def plan_json(quote: Quote, *, batch: str, finished: int, refused: int) -> dict[
         "stages": [_stage_json(stage) for stage in quote.stages],
         "unpriced": list(quote.unpriced),
         "budget": _budget_json(quote.budget) if quote.budget else None,
+        "budget_per_idea": _idea_budget_json(quote.idea_budget) if quote.idea_budget else None,
         "assumptions": list(assumptions(quote)),
     }
 
@@ -170,6 +176,26 @@ def _budget_line(budget: BudgetQuote, ideas: int) -> str:
     return f"{start} covers about {budget.covers} of {ideas} ideas"
 
 
+def _idea_budget_line(budget: IdeaBudgetQuote) -> str:
+    start = f"the budget of {dollars(budget.usd)} for each idea"
+    first, likely, worst = budget.first_call_usd, budget.likely_usd, budget.worst_usd
+    if first is None or likely is None or worst is None or budget.costs_usd is None:
+        return f"{start} cannot be kept without a price: nothing would be sent"
+    if not budget.holds_a_call:
+        return (
+            f"{start} is less than its first call may cost ({dollars(first)}), so nothing would be sent:"
+            " lower --max-output-tokens or allow more"
+        )
+    if budget.usd >= worst:
+        return f"{start} holds the worst case of an idea ({dollars(worst)})"
+    if budget.usd >= likely:
+        return f"{start} holds a likely idea with a repair ({dollars(likely)}), not the worst case ({dollars(worst)})"
+    return (
+        f"{start} is too little for a likely idea with a repair: it costs about {dollars(budget.costs_usd)}, but each"
+        f" call is set aside at its longest answer, which takes {dollars(likely)} (at worst {dollars(worst)})"
+    )
+
+
 def _unpriced_lines(quote: Quote) -> list[str]:
     if not quote.unpriced:
         return []
@@ -217,6 +243,18 @@ def _budget_json(budget: BudgetQuote) -> dict[str, Any]:
         "covers_ideas": budget.covers,
         "holds_a_call": budget.holds_a_call,
     }
+
+
+def _idea_budget_json(budget: IdeaBudgetQuote) -> dict[str, Any]:
+    amounts = {
+        "usd": budget.usd,
+        "costs_usd": budget.costs_usd,
+        "first_call_usd": budget.first_call_usd,
+        "likely_usd": budget.likely_usd,
+        "worst_usd": budget.worst_usd,
+    }
+    shown = {name: None if usd is None else f"{usd:f}" for name, usd in amounts.items()}
+    return {**shown, "holds_a_call": budget.holds_a_call}
 
 
 def _parts(values: Range) -> dict[str, float]:

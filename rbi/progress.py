@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -40,13 +41,14 @@ from rbi.locks import ConsoleLock
 from rbi.terminal import printable
 
 SHOWN_IDEAS = 8
-SECONDS_BETWEEN_WAITS = 5.0
+SECONDS_BETWEEN_WAITS = 30.0
 _STYLE = {
     OutcomeKind.TRADED.value: ("✓", "green"),
     OutcomeKind.NO_TRADES.value: ("○", "yellow"),
     OutcomeKind.NOT_UNDERSTOOD.value: ("?", "cyan"),
 }
 _FAILED = ("✗", "red")
+_NUMBER = re.compile(r"\d[\d.,]*")
 
 
 @dataclass(slots=True)
@@ -214,11 +216,14 @@ class LiveProgress:
 
 
 class PlainProgress:
-    """One line an event that matters, for logs and pipes. Of waits, one line a model in ``SECONDS_BETWEEN_WAITS``."""
+    """One line an event that matters, for logs and pipes.
+
+    Of waits, one line for each model and reason in ``SECONDS_BETWEEN_WAITS``.
+    """
 
     def __init__(self, console: ConsoleLock, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._told: dict[str, float] = {}
+        self._told: dict[tuple[str, str], float] = {}
         self._tally = Tally()
         self._remarks = Remarks()
         self._console = console
@@ -245,9 +250,10 @@ class PlainProgress:
 
     def _is_due(self, event: CallWaiting) -> bool:
         now = self._clock()
-        if now < self._told.get(event.model, -inf) + SECONDS_BETWEEN_WAITS:
+        wait = (event.model, _NUMBER.sub("", event.reason))  # another attempt is no other reason
+        if now < self._told.get(wait, -inf) + SECONDS_BETWEEN_WAITS:
             return False
-        self._told[event.model] = now
+        self._told[wait] = now
         return True
 
 

@@ -78,6 +78,7 @@ class Work:
     limits: Mapping[str, RateLimits] = field(default_factory=lambda: MappingProxyType({}))
     measured: Mapping[str, MeasuredUsage] = field(default_factory=lambda: MappingProxyType({}))
     budget_usd: Decimal | None = None
+    idea_budget_usd: Decimal | None = None
     spent_usd: Decimal = _NOTHING
 
 
@@ -109,10 +110,28 @@ class Money:
 
 
 @dataclass(frozen=True, slots=True)
+class CallCost:
+    """One call in US dollars; ``None`` where a price is not known.
+
+    ``likely`` and ``high`` are what it costs, ``aside`` and ``high_aside`` what a budget has to hold for it: every
+    byte of the prompt counted as a token, and the longest answer there may be.
+    """
+
+    likely: Decimal | None
+    high: Decimal | None
+    aside: Decimal | None
+    high_aside: Decimal | None
+
+    @property
+    def reserve(self) -> Decimal | None:
+        """What a budget has to hold beyond the likely cost."""
+        return None if self.aside is None or self.likely is None else max(_NOTHING, self.aside - self.likely)
+
+
+@dataclass(frozen=True, slots=True)
 class StageQuote:
     """One stage: its calls, the tokens of one call, and what all its calls cost.
 
-    ``reserve_usd`` is what a budget has to hold beyond the likely cost for one call to be sent.
     ``measured_calls`` is how many answers the tokens were measured over; 0 if they are assumed.
     """
 
@@ -122,7 +141,7 @@ class StageQuote:
     input_tokens: Range
     output_tokens: Range
     usd: Money
-    reserve_usd: Decimal | None
+    call_usd: CallCost
     measured_calls: int
 
 
@@ -140,6 +159,27 @@ class BudgetQuote:
 
 
 @dataclass(frozen=True, slots=True)
+class IdeaBudgetQuote:
+    """A budget for each idea against one idea, in US dollars; ``None`` where a price is not known.
+
+    ``first_call_usd``, ``likely_usd`` and ``worst_usd`` are what the budget has to hold for the first call to be
+    sent, for an idea of likely answers with its repair, and for an idea whose every answer has its full length.
+    ``costs_usd`` is what an idea is likely to cost in the end.
+    """
+
+    usd: Decimal
+    costs_usd: Decimal | None
+    first_call_usd: Decimal | None
+    likely_usd: Decimal | None
+    worst_usd: Decimal | None
+
+    @property
+    def holds_a_call(self) -> bool:
+        """Whether anything is sent at all."""
+        return self.first_call_usd is not None and self.usd >= self.first_call_usd
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
     """The quote of a batch. ``unpriced`` are the models without a known price."""
 
@@ -153,6 +193,7 @@ class Quote:
     repaired_share: float
     unpriced: tuple[str, ...]
     budget: BudgetQuote | None
+    idea_budget: IdeaBudgetQuote | None
     uses_language_model: bool
 
 
@@ -177,6 +218,7 @@ def quote(work: Work, prices: PriceTable) -> Quote:
         repaired_share=share,
         unpriced=tuple(m.name for m in models if prices.price(m.provider, m.model, Usage(1, 1)) is None),
         budget=_budget(work, stages, usd.likely),
+        idea_budget=_idea_budget(work, stages, share),
         uses_language_model=any(model.is_language_model for model in models),
     )
 
@@ -200,17 +242,20 @@ def _stage(stage: str, work: Work, prices: PriceTable, share: float) -> StageQuo
     calls = _calls(stage, work.ideas, share)
     read, written = _input_tokens(stage, work), _output_tokens(stage, work)
     first = chain[0]
-    likely = _call_usd(first, prices, read.likely, written.likely)
-    # A budget counts every byte of a prompt as a token, and the longest answer there may be.
-    worst = _dearest(chain, prices, BYTES_A_TOKEN * read.likely, work.max_output_tokens)
+    call = CallCost(
+        likely=_call_usd(first, prices, read.likely, written.likely),
+        high=_dearest(chain, prices, read.high, written.high),
+        # A budget counts every byte of a prompt as a token, and the longest answer there may be.
+        aside=_dearest(chain, prices, BYTES_A_TOKEN * read.likely, work.max_output_tokens),
+        high_aside=_dearest(chain, prices, BYTES_A_TOKEN * read.high, work.max_output_tokens),
+    )
     usd = Money(
         _times(calls.low, _call_usd(first, prices, read.low, written.low)),
-        _times(calls.likely, likely),
-        _times(calls.high, _dearest(chain, prices, read.high, written.high)),
+        _times(calls.likely, call.likely),
+        _times(calls.high, call.high),
     )
-    reserve = None if worst is None or likely is None else max(_NOTHING, worst - likely)
     measured = work.measured[stage].calls if is_measured(stage, work.measured) else 0
-    return StageQuote(stage, tuple(m.name for m in chain), calls, read, written, usd, reserve, measured)
+    return StageQuote(stage, tuple(m.name for m in chain), calls, read, written, usd, call, measured)
 
 
 def _calls(stage: str, ideas: int, share: float) -> Range:
@@ -306,14 +351,43 @@ def _budget(work: Work, stages: Sequence[StageQuote], likely: Decimal | None) ->
     if work.budget_usd is None:
         return None
     left = max(_NOTHING, work.budget_usd - work.spent_usd)
-    reserves = [stage.reserve_usd for stage in stages if stage.reserve_usd is not None]
-    if likely is None or len(reserves) < len(stages):
+    reserves = [stage.call_usd.reserve for stage in stages if stage.call_usd.reserve is not None]
+    first = stages[0].call_usd.aside
+    if likely is None or first is None or len(reserves) < len(stages):
         return BudgetQuote(work.budget_usd, left, None, holds_a_call=False)
     usable = left - max(reserves)
     covers = (
         work.ideas if likely <= usable or likely == 0 else int(max(_NOTHING, usable) * work.ideas / likely)
     )
-    return BudgetQuote(work.budget_usd, left, covers, holds_a_call=left >= reserves[0])
+    return BudgetQuote(work.budget_usd, left, covers, holds_a_call=left >= first)
+
+
+def _idea_budget(work: Work, stages: Sequence[StageQuote], share: float) -> IdeaBudgetQuote | None:
+    if work.idea_budget_usd is None:
+        return None
+    calls = [stage.call_usd for stage in stages]
+    costs: Decimal | None = _NOTHING
+    for stage in stages:
+        costs = _sum(costs, _times(_calls(stage.stage, 1, share).likely, stage.call_usd.likely))
+    return IdeaBudgetQuote(
+        usd=work.idea_budget_usd,
+        costs_usd=costs,
+        first_call_usd=calls[0].aside,
+        likely_usd=_needed([(call.likely, call.aside) for call in calls]),
+        worst_usd=_needed([(call.high, call.high_aside) for call in calls]),
+    )
+
+
+def _needed(calls: Sequence[tuple[Decimal | None, Decimal | None]]) -> Decimal | None:
+    """What has to be there for calls made one after another, each given its cost and what is set aside for it."""
+    spent: Decimal | None = _NOTHING
+    most = _NOTHING
+    for cost, aside in calls:
+        needed = _sum(spent, aside)
+        if needed is None:
+            return None
+        most, spent = max(most, needed), _sum(spent, cost)
+    return most
 
 
 def _at(values: Range, level: int) -> float:

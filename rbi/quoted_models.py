@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from models.cost import PriceTable
 from models.errors import ModelError
-from models.factory import OFFLINE, ModelFactory
+from models.factory import OFFLINE, ModelFactory, refuse_repeats, split_chain
 from models.providers.table import CLAUDE, OLLAMA, OPENAI_COMPATIBLE
 from rbi.config import Settings
-from rbi.errors import ExitCode, RbiError, UsageError
+from rbi.errors import UsageError
 from rbi.quote import QuotedModel
+from rbi.settings_table import BY_KEY
 from rbi.writers import STAGE_SETTINGS
 
 FIRST_SERVED = "(its first model)"
@@ -21,32 +22,21 @@ Chains = Mapping[str, Sequence[QuotedModel]]
 def named_chains(settings: Settings) -> Chains:
     """The models under the names of their settings: ``model``, and every stage's own where it has some.
 
-    Raises `RbiError` for a name that means no model.
+    Raises `UsageError` for a name that means no model, and for a list that is none.
     """
     specs = {key: str(getattr(settings, key)) for key in STAGE_SETTINGS.values()}
+    named = {"model": settings.model or _default(settings)} | {
+        key: spec for key, spec in specs.items() if spec
+    }
+    return {key: _chain(key, spec, settings) for key, spec in named.items()}
+
+
+def _chain(key: str, specs: str, settings: Settings) -> tuple[QuotedModel, ...]:
     try:
-        own = {key: _chain(spec, settings) for key, spec in specs.items() if spec}
-        return {"model": _chain(settings.model or _default(settings), settings), **own}
+        models = tuple(_model(part, settings) for part in split_chain(specs))
+        refuse_repeats([model.name for model in models], specs)
     except ModelError as error:
-        raise RbiError(error.message, fix=error.hint, exit_code=ExitCode.USAGE) from error
-
-
-def _chain(specs: str, settings: Settings) -> tuple[QuotedModel, ...]:
-    parts = [part.strip() for part in specs.split(",")]
-    if not all(parts):
-        raise UsageError(
-            f"an empty name in the list of models {specs!r}",
-            where="--model",
-            fix="write names with one comma between two of them, such as claude,openai",
-        )
-    models = tuple(_model(part, settings) for part in parts)
-    twice = [model.name for n, model in enumerate(models) if model in models[:n]]
-    if twice:
-        raise UsageError(
-            f"{twice[0]} is twice in the list of models {specs!r}",
-            where="--model",
-            fix="name each model once",
-        )
+        raise UsageError(error.message, where=BY_KEY[key].flag, fix=error.hint) from error
     return models
 
 

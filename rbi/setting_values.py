@@ -55,7 +55,8 @@ def range_of(setting: Setting) -> str:
     kind = "a whole number" if setting.kind is int else "a number"
     low = "" if setting.low is None else f" from {setting.low:g}"
     high = "" if setting.high is None else f" to {setting.high:g}"
-    return f"{setting.flag} takes {kind}{low}{high}"
+    unset = "" if setting.example is None else f", or {UNSET}"
+    return f"{setting.flag} takes {kind}{low}{high}{unset}"
 
 
 def _names(setting: Setting, value: Any, where: str) -> tuple[str, ...]:

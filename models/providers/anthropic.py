@@ -30,6 +30,8 @@ _WITH_TEMPERATURE = {"anthropic-version": "2023-06-01"}
 class Anthropic(HostedModel["anthropic.Anthropic"]):
     """A Claude model. Sends a temperature only if the prompt has one: the newest protocol refuses it."""
 
+    path = "/v1/messages"
+
     @staticmethod
     def build_client(base_url: str, key: Secret, http: httpx2.Client) -> anthropic.Anthropic:
         """See `HostedModel.build_client`."""
@@ -58,7 +60,7 @@ class Anthropic(HostedModel["anthropic.Anthropic"]):
             **dialect.limit(prompt.max_output_tokens),
             **dialect.kept(optional),
         }
-        return Request("/v1/messages", body, _WITH_TEMPERATURE if "temperature" in body else {})
+        return Request(self.path, body, _WITH_TEMPERATURE if "temperature" in body else {})
 
     def _read(self, body: bytes) -> Reply:
         reply = _MessageReply()

@@ -47,24 +47,28 @@ class Line(Generic[Client]):
         import httpx2
 
         from models.providers.bounded import shorten_explanation
+        from models.providers.connecting import BoundedConnecting, connect_with
 
         self._http = httpx2.Client(
             verify=context,
             limits=httpx2.Limits(
                 max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEPT_ALIVE_S
             ),
-            follow_redirects=True,
             event_hooks={"request": [self._on_request], "response": [shorten_explanation]},
         )
+        connect_with(self._http, BoundedConnecting(self._left_s))
         self.client = build(self._http)
         self._lock = threading.Lock()
         self._is_cut = False
+        self._deadline: Deadline | None = None
         self._stream: Any = None
         self._socket: socket.socket | None = None
 
-    def begin(self) -> None:
-        """A call begins that has not been cut."""
+    def begin(self, watch: DeadlineWatch, seconds: float) -> Deadline:
+        """A call begins, which ``watch`` cuts after ``seconds``."""
         self._is_cut = False
+        self._deadline = watch.start(seconds, self.cut)
+        return self._deadline
 
     def cut(self) -> None:
         """End the call: whatever is reading from or writing to the connection fails."""
@@ -82,6 +86,9 @@ class Line(Generic[Client]):
         """Close the connection for good."""
         self._http.close()
         self._forget()
+
+    def _left_s(self) -> float:
+        return 0.0 if self._deadline is None else self._deadline.left_s()
 
     def _on_request(self, request: httpx2.Request) -> None:
         request.extensions["trace"] = self._watch
@@ -138,8 +145,7 @@ class Connection(Generic[Client]):
     def line(self, seconds: float) -> Iterator[tuple[Line[Client], Deadline]]:
         """A line for one call, cut after ``seconds`` of wall-clock time."""
         line = self._take()
-        line.begin()
-        deadline = self._watch.start(seconds, line.cut)
+        deadline = line.begin(self._watch, seconds)
         try:
             yield line, deadline
         finally:

@@ -3,9 +3,40 @@
 from __future__ import annotations
 
 import math
+import queue
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+def within(seconds: float, work: Callable[[], Result]) -> Result:
+    """What ``work`` returns or raises. `TimeoutError` if it is not done in ``seconds``.
+
+    For what cannot be interrupted: it is left to a thread of its own, which nobody waits for any more.
+    """
+    done: queue.SimpleQueue[Callable[[], Result]] = queue.SimpleQueue()
+    threading.Thread(target=lambda: done.put(_outcome(work)), name="model-lookup", daemon=True).start()
+    try:
+        outcome = done.get(timeout=min(seconds, threading.TIMEOUT_MAX))
+    except queue.Empty:
+        raise TimeoutError(f"not done after {seconds:g} s") from None
+    return outcome()
+
+
+def _outcome(work: Callable[[], Result]) -> Callable[[], Result]:
+    try:
+        result = work()
+    except Exception as found:  # noqa: BLE001 - raised again in the thread that waits for it
+        error = found
+
+        def fail() -> Result:
+            raise error
+
+        return fail
+    return lambda: result
 
 
 class Deadline:

@@ -29,6 +29,16 @@ _NO_STREAM = re.compile(
 )
 # A prompt and an answer that are too long together: another prompt may well leave room for the answer.
 _NO_FAULT_OF_A_PARAMETER = re.compile(r"context (length|window|limit)|request too large", re.IGNORECASE)
+_SYSTEM = r"['\"`]?\b(?:system|developer)['\"`]?"
+_SAYING = r"(?:role|message|prompt|instruction)s?"
+# "roles must alternate" and "only user and assistant" are what the chat templates of local models say.
+_NO_SYSTEM_ROLE = re.compile(
+    rf"\brole\b\W{{0,3}} does not support {_SYSTEM}"
+    rf"|{_SYSTEM} {_SAYING} (?:(?:is|are) )?not (?:supported|enabled|allowed)\b"
+    rf"|\b(?:does not|doesn't) support (?:the |a )?{_SYSTEM} {_SAYING}\b"
+    r"|\bonly user and assistant roles are supported\b|\broles must alternate\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +46,13 @@ class Dialect:
     """How one model of one account is asked.
 
     ``limit_name`` is its name for the limit of output tokens, ``most_output_tokens`` the most it allows there, and
-    ``refused`` holds the names that it does not take.
+    ``refused`` holds the names that it does not take. Without a ``system_role`` the user says what the system would.
     """
 
     limit_name: str = MAX_TOKENS
     refused: frozenset[str] = frozenset()
     most_output_tokens: int | None = None
+    system_role: bool = True
 
     @classmethod
     def expected_of(cls, model: str) -> Dialect:
@@ -63,6 +74,8 @@ class Dialect:
         """The dialect to try after ``body`` was rejected; the same one if nothing can be changed."""
         if rejection.status not in (400, 422):
             return self
+        if _has_system_role(body) and _NO_SYSTEM_ROLE.search(rejection.message):
+            return replace(self, system_role=False)
         name = _named(rejection, body)
         if name in _LIMIT_NAMES:
             return self._with_other_limit(rejection, name, body[self.limit_name])
@@ -83,6 +96,10 @@ class Dialect:
         if stated := _stated_limit(rejection.message, sent):
             return replace(self, most_output_tokens=stated)
         return renamed if can_rename else self
+
+
+def _has_system_role(body: Mapping[str, Any]) -> bool:
+    return any(message["role"] == "system" for message in body.get("messages", ()))
 
 
 def _named(rejection: Rejection, body: Mapping[str, Any]) -> str:

@@ -6,10 +6,10 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from models.base import Account, BaseModel, ModelResponse, Prompt, RateReport
-from models.errors import BadRequest, ConnectionFailed, DeadlineExceeded, ModelError
+from models.errors import BadRequest, BadSetting, ConnectionFailed, DeadlineExceeded, ModelError
 from models.providers.classification import address_of, classify
 from models.providers.connection import Client, Connection
 from models.providers.deadline import Deadline
@@ -33,6 +33,8 @@ _MOST_TOKENS = 10**12
 # Longer bodies with status 200 are answers: these are not read twice.
 _LONGEST_REFUSAL = 4096
 
+_LONGEST_ADDRESS = 300
+
 Opened = Callable[[RateReport], None]
 
 
@@ -42,6 +44,9 @@ class HostedModel(BaseModel, Generic[Client]):
     Errors travel as return values until `generate` raises them, outside of any ``except`` block: the
     SDK's own exceptions hold the request and the provider's unredacted words, and must not be chained.
     """
+
+    path: ClassVar[str]
+    """Of the questions, below the service's address."""
 
     def __init__(self, service: Service, model: str, connection: Connection[Client]) -> None:
         self.service = service
@@ -136,6 +141,8 @@ class HostedModel(BaseModel, Generic[Client]):
     def _outcome(self, answer: Exchange, deadline: Deadline, *, goes_on: bool) -> ModelResponse | ModelError:
         if answer.status is None:
             return self._broken(answer, deadline, Reply())
+        if answer.moved_to:
+            return self._redirected(answer)
         if answer.status >= 300:
             return self._rejected(Rejection.of_answer(answer.status, answer.headers, answer.body), Reply())
         reply = self._read(answer.body)
@@ -178,12 +185,24 @@ class HostedModel(BaseModel, Generic[Client]):
         error.usage, error.reported_cost_usd = reply.usage, reply.cost_usd
         return self._redacted(error)
 
+    def _redirected(self, answer: Exchange) -> ModelError:
+        """Following it could turn the question into one for a page, or give the key to somebody else."""
+        address = public_url(answer.moved_to).removesuffix(self.path)[:_LONGEST_ADDRESS]
+        shown = redact(self._kept(address), [self._connection.key])
+        return BadSetting(
+            f"{self.account.base_url} answered {answer.status}: it has moved to {shown}",
+            hint=f"If you trust that address, set {address_of(self.service)} to {shown}.",
+            status=answer.status,
+            model=self.model,
+        )
+
     def _broken(self, answer: Exchange, deadline: Deadline, reply: Reply) -> ModelError:
         """The connection failed, or was cut because the time was up."""
         facts = {**reply.facts(self.model), "rate": self._rate(answer.headers)}
         if answer.unsent:  # nobody can charge for it
             facts["reported_cost_usd"] = 0.0
-        if deadline.passed:
+        # The watching thread may be a moment late for a connection that gave up by itself.
+        if deadline.passed or not deadline.left_s():
             return DeadlineExceeded(
                 f"{self.name} had not answered in full after {deadline.seconds:g} s",
                 hint="Allow more time per call, or use a faster model.",

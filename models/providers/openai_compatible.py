@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import httpx2
     import openai
 
-# The SDK wants a key; a server that needs none does not look at it.
+# The SDK cannot be made without a key. This one is not sent.
 _NO_KEY = "none"
 
 _OPENAI_HOST = "api.openai.com"
@@ -30,6 +30,8 @@ _OPENAI_HOST = "api.openai.com"
 
 class OpenAICompatible(HostedModel["openai.OpenAI"]):
     """A model behind a chat completions endpoint."""
+
+    path = "/chat/completions"
 
     @staticmethod
     def build_client(base_url: str, key: Secret, http: httpx2.Client) -> openai.OpenAI:
@@ -63,11 +65,11 @@ class OpenAICompatible(HostedModel["openai.OpenAI"]):
         }
         body = {
             "model": self.model,
-            "messages": _messages(prompt),
+            "messages": _messages(prompt, dialect),
             **dialect.limit(prompt.max_output_tokens),
             **dialect.kept(optional),
         }
-        return Request("/chat/completions", body, {})
+        return Request(self.path, body, {} if self._connection.key.reveal() else _no_key())
 
     def _read(self, body: bytes) -> Reply:
         reply = _ChatReply()
@@ -115,6 +117,12 @@ class _ChatReply(Reply):
             self.rejection = Rejection.from_body(holder)
 
 
+def _no_key() -> dict[str, openai.Omit]:
+    import openai
+
+    return {"Authorization": openai.Omit()}
+
+
 def _content(message: Mapping[str, Any]) -> str:
     """The text of a message. Mistral's reasoning models send a list of parts, some of them thoughts."""
     parts = message.get("content")
@@ -123,8 +131,11 @@ def _content(message: Mapping[str, Any]) -> str:
     return untrusted.text(message, "content")
 
 
-def _messages(prompt: Prompt) -> list[dict[str, str]]:
-    said = [("system", prompt.system), ("user", prompt.user)]
+def _messages(prompt: Prompt, dialect: Dialect) -> list[dict[str, str]]:
+    if dialect.system_role:
+        said = [("system", prompt.system), ("user", prompt.user)]
+    else:
+        said = [("user", "\n\n".join(text for text in (prompt.system, prompt.user) if text))]
     if prompt.continuing:
         said += [("assistant", prompt.continuing), ("user", GO_ON)]
     return [{"role": role, "content": written(text)} for role, text in said if text or role == "user"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,7 @@ _GIVEN_UP = frozenset({"error", "insufficient_system_resource", "abort"})
 # No call costs so many dollars; sums of such numbers would not fit into a record.
 _NO_PRICE = 1e6
 
-_THOUGHTS_BEGIN, _THOUGHTS_END = "<think>", "</think>"
+_THOUGHTS_BEGIN = re.compile(r"\s*<(think|thinking)>", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -97,10 +98,12 @@ def without_thoughts(text: str) -> str:
 
     Thoughts without an end were cut off, and no answer has begun. Some servers swallow the word they begin with.
     """
-    begins = text.lstrip().startswith(_THOUGHTS_BEGIN)
-    thoughts, end, answer = text.partition(_THOUGHTS_END)
-    if not end:
+    begins = _THOUGHTS_BEGIN.match(text)
+    name = begins[1] if begins else "(?:think|thinking)"
+    end = re.search(f"</{name}>", text, re.IGNORECASE)
+    if end is None:
         return "" if begins else text
+    thoughts, answer = text[: end.start()], text[end.end() :]
     if begins or (thoughts.endswith("\n") and answer[:1] in ("", "\n", "\r")):
         return answer.lstrip()
     return text

@@ -10,7 +10,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from models.providers import untrusted
-from models.providers.deadline import DeadlineWatch
+from models.providers.deadline import DeadlineWatch, within
 from models.secrets import Secret
 
 QUICKLY_S = 0.3
@@ -24,6 +24,14 @@ def served_models(base_url: str, timeout_s: float, key: Secret) -> tuple[str, ..
 
     An empty ``key`` is not sent. Empty when it has none, or does not say. Goes through no proxy: the server is near.
     """
+    try:
+        # Looking up a name has no timeout.
+        return within(timeout_s, lambda: _asked(base_url, timeout_s, key))
+    except TimeoutError:
+        return None
+
+
+def _asked(base_url: str, timeout_s: float, key: Secret) -> tuple[str, ...] | None:
     import http.client
 
     parts = urlsplit(base_url)

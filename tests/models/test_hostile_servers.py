@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from models.errors import (
     BadKey,
     BadSetting,
     ConnectionFailed,
+    DeadlineExceeded,
     ModelError,
     Overloaded,
     QuotaExhausted,
@@ -80,7 +82,7 @@ def listening() -> Iterator[Listen]:
 
 
 @pytest.mark.parametrize("spec", ["openai:m", "claude:c"])
-@pytest.mark.parametrize(("status", "kind"), [(307, ConnectionFailed), (401, BadKey), (500, Overloaded)])
+@pytest.mark.parametrize(("status", "kind"), [(307, BadSetting), (401, BadKey), (500, Overloaded)])
 def test_only_the_beginning_of_an_error_is_read(
     listening: Listen, spec: str, status: int, kind: type[ModelError]
 ) -> None:
@@ -130,8 +132,167 @@ def test_the_end_of_a_stream_is_seen_however_it_is_written(listening: Listen, la
     assert hung_up.wait(1)  # the call ended before the server lost its patience, and so before the deadline
 
 
-def test_a_redirect_to_a_name_that_cannot_be_one_is_a_failed_connection() -> None:
-    assert isinstance(ask(Raw(b"", 307, {"location": f"http://a..b/{KEY}"})), ConnectionFailed)
+@pytest.mark.parametrize("spec", ["openai:m", "claude:c"])
+@pytest.mark.parametrize("status", [301, 302, 303])
+def test_a_redirect_that_asks_for_a_page_is_no_answer_but_names_the_address_to_use(
+    spec: str, status: int
+) -> None:
+    paths: list[str] = []
+
+    def answer(got: Got) -> Raw:
+        paths.append(got.path)
+        if got.path.startswith("/v2"):
+            return OK
+        return Raw(b"moved", status, {"location": f"/v2{got.path}"})
+
+    error = ask(answer, spec)
+    assert type(error) is BadSetting
+    assert error.status == status
+    assert "/v2." in error.hint
+    assert "BASE_URL to http://127.0.0.1:" in error.hint
+    assert len(paths) == 1
+
+
+@pytest.mark.parametrize("spec", ["openai:m", "claude:c"])
+@pytest.mark.parametrize("status", [307, 308])
+def test_a_redirect_to_another_server_gets_no_key_and_names_the_address_to_use(
+    spec: str, status: int
+) -> None:
+    with RawServer(lambda _: OK) as other:
+        error = ask(lambda got: Raw(b"", status, {"location": f"{other.url}{got.path}"}), spec)
+        assert other.got == []
+    assert type(error) is BadSetting
+    assert other.url in error.message
+    assert f"BASE_URL to {other.url}." in error.hint
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_a_redirect_of_the_same_request_on_the_same_server_is_followed(status: int) -> None:
+    def answer(got: Got) -> Raw:
+        moved = got.path.startswith("/moved")
+        return OK if moved else Raw(b"", status, {"location": f"/moved{got.path}"})
+
+    with RawServer(answer) as server:
+        assert model_at(server.url).generate(PROMPT, deadline_s=20).text == "fine"
+        first, second = server.got
+    assert (second.path, second.body) == (f"/moved{first.path}", first.body)
+    assert second.headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_redirects_in_a_circle_come_to_an_end() -> None:
+    assert type(ask(lambda got: Raw(b"", 307, {"location": got.path}))) is BadSetting
+
+
+@pytest.mark.parametrize("location", [f"http://a..b/{KEY}", "http://[", "http://h:99999/", "//user:pass@h/"])
+def test_a_redirect_to_what_cannot_be_an_address_is_an_error_without_secrets(location: str) -> None:
+    error = ask(Raw(b"", 307, {"location": location}))
+    assert isinstance(error, ModelError)
+    assert KEY not in error.message + error.hint
+    assert "pass" not in error.message + error.hint
+
+
+Resolving = Callable[[str, Callable[[], list[str]]], None]
+
+
+@pytest.fixture
+def resolving(monkeypatch: pytest.MonkeyPatch) -> Resolving:
+    """Let one name be looked up by a function, which returns addresses; the system looks up all others."""
+
+    def resolve(name: str, look_up: Callable[[], list[str]]) -> None:
+        system = socket.getaddrinfo
+
+        def getaddrinfo(host: Any, port: Any, *rest: Any, **options: Any) -> list[Any]:
+            if host != name:
+                return list(system(host, port, *rest, **options))
+            return [row for address in look_up() for row in system(address, port, *rest, **options)]
+
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+    return resolve
+
+
+@pytest.fixture
+def dead() -> Iterator[int]:
+    """A port where connections are neither taken nor refused, on every loopback address."""
+    full = socket.socket()
+    full.bind(("0.0.0.0", 0))
+    full.listen(0)
+    port = full.getsockname()[1]
+    waiting = []
+    for number in range(1, 6):
+        for _ in range(3):
+            one = socket.socket()
+            one.setblocking(False)
+            one.connect_ex((f"127.0.0.{number}", port))
+            waiting.append(one)
+    yield port
+    for one in (*waiting, full):
+        one.close()
+
+
+@pytest.mark.parametrize("spec", ["openai:m", "claude:c"])
+def test_the_deadline_holds_while_a_name_is_looked_up(resolving: Resolving, spec: str) -> None:
+    ended = threading.Event()
+
+    def stuck() -> list[str]:
+        ended.wait(30)
+        return ["127.0.0.1"]
+
+    resolving("slow.test", stuck)
+    began = time.monotonic()
+    with pytest.raises(DeadlineExceeded) as caught:
+        model_at("http://slow.test:1/v1", spec).generate(PROMPT, deadline_s=0.5)
+    assert 0.4 < time.monotonic() - began < 4
+    assert caught.value.reported_cost_usd == 0.0
+    ended.set()
+
+
+def test_asking_for_models_does_not_wait_for_a_name(
+    resolving: Resolving,
+) -> None:
+    ended = threading.Event()
+
+    def stuck() -> list[str]:
+        ended.wait(30)
+        return []
+
+    resolving("slow.test", stuck)
+    began = time.monotonic()
+    assert served_models("http://slow.test:1/v1", 0.3, Secret("")) is None
+    assert time.monotonic() - began < 4
+    ended.set()
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="needs many loopback addresses and a queue that can be full"
+)
+def test_the_deadline_holds_for_all_the_addresses_of_a_name_together(resolving: Resolving, dead: int) -> None:
+    resolving("dead.test", lambda: [f"127.0.0.{number}" for number in range(1, 6)])
+    began = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        model_at(f"http://dead.test:{dead}/v1").generate(PROMPT, deadline_s=1)
+    assert 0.9 < time.monotonic() - began < 4
+
+
+def test_an_address_that_refuses_is_passed_over_for_one_that_answers(
+    resolving: Resolving,
+) -> None:
+    with RawServer(lambda _: OK) as server:
+        resolving("two.test", lambda: ["::1", "127.0.0.1"])
+        url = server.url.replace("127.0.0.1", "two.test")
+        assert model_at(url).generate(PROMPT, deadline_s=20).text == "fine"
+
+
+def test_a_name_that_nobody_has_is_a_failed_connection(
+    resolving: Resolving,
+) -> None:
+    def unknown() -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    resolving("nobody.test", unknown)
+    with pytest.raises(ConnectionFailed, match="not known") as caught:
+        model_at("http://nobody.test:1/v1").generate(PROMPT, deadline_s=20)
+    assert caught.value.reported_cost_usd == 0.0
 
 
 def test_a_key_in_a_request_id_is_hidden() -> None:

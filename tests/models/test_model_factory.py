@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from models.errors import BadSetting, MissingKey, UnknownModel, UnknownProvider
+from models.cost import PriceTable, TokenPrice
+from models.errors import BadChain, BadSetting, MissingKey, UnknownModel, UnknownProvider
 from models.factory import ModelFactory
 
 KEY = "sk-test-0123456789abcdefghijklmnop"
@@ -135,3 +136,40 @@ def test_the_offline_writer_needs_no_key(spec: str) -> None:
     model = ModelFactory({}).create(spec)
     assert model.provider == "offline"
     assert not model.is_language_model
+
+
+@pytest.mark.parametrize("specs", [",offline", "offline,,offline", "offline,offline:rules"])
+def test_a_list_of_models_that_cannot_be_meant_is_told_from_a_bad_key_or_address(specs: str) -> None:
+    with pytest.raises(BadChain) as caught:
+        ModelFactory({}).create_chain(specs)
+    assert caught.value.kind == "bad_chain"
+    assert not isinstance(_error_of({"OPENAI_API_KEY": "two words"}, "openai"), BadChain)
+
+
+def _error_of(environ: dict[str, str], spec: str) -> BadSetting:
+    with pytest.raises(BadSetting) as caught:
+        ModelFactory(environ).create(spec)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("gpt-4o", "openai:gpt-4o"),
+        ("GPT-4o", "openai:gpt-4o"),
+        ("claude-sonnet-4-5", "claude:claude-sonnet-4-5"),
+        ("deepseek-chat", "deepseek:deepseek-chat"),
+        ("opnai", "openai"),
+    ],
+)
+def test_a_models_name_alone_is_answered_with_the_provider_that_has_it(name: str, meant: str) -> None:
+    with pytest.raises(UnknownProvider) as caught:
+        ModelFactory({}).describe(name)
+    assert caught.value.hint == f"Did you mean {meant}?"
+
+
+def test_a_model_with_a_price_of_the_users_own_is_suggested_too() -> None:
+    prices = PriceTable({"openai:house-blend": TokenPrice(Decimal(1), Decimal(1))})
+    with pytest.raises(UnknownProvider) as caught:
+        ModelFactory({}, prices=prices).describe("house-blend")
+    assert caught.value.hint == "Did you mean openai:house-blend?"

@@ -89,7 +89,7 @@ def test_every_service_is_asked_with_its_own_key_and_named_in_its_answer() -> No
             (got,) = server.got
         assert (response.provider, response.text) == (service.name, "fine")
         assert got.path.endswith("/chat/completions")
-        assert (KEY in got.headers["authorization"]) == service.needs_key
+        assert got.headers.get("authorization") == (f"Bearer {KEY}" if service.needs_key else None)
 
 
 @pytest.mark.parametrize(
@@ -251,6 +251,11 @@ def test_groq_puts_the_usage_elsewhere() -> None:
     [
         ("<think>\nfirst this\n</think>\n\nthe answer", "the answer"),
         ("\n<think></think>the answer", "the answer"),
+        ("<thinking>\nfirst this\n</thinking>\n\nthe answer", "the answer"),
+        ("<THINK>first this</THINK>the answer", "the answer"),
+        ("<thinking>a </think> in it</thinking>the answer", "the answer"),
+        ("I reason aloud.\n</Thinking>\nthe answer", "the answer"),
+        ("<thinker>the answer</thinker>", "<thinker>the answer</thinker>"),
         ("I reason aloud.\n</think>\n\nthe answer", "the answer"),
         ("the answer", "the answer"),
         ("print('</think>')", "print('</think>')"),
@@ -261,9 +266,10 @@ def test_thoughts_before_an_answer_are_cut_out(text: str, answer: str) -> None:
     assert ask("ollama:o", Raw(events(chunk(text, "stop")))).text == answer
 
 
-def test_thoughts_without_an_end_are_no_answer() -> None:
-    assert type(ask("ollama:o", Raw(events(chunk("<think>hmm", "stop"))))) is EmptyAnswer
-    cut = ask("ollama:o", Raw(events(chunk("<think>hmm", "length"))))
+@pytest.mark.parametrize("begin", ["<think>", "<thinking>", "<Think>"])
+def test_thoughts_without_an_end_are_no_answer(begin: str) -> None:
+    assert type(ask("ollama:o", Raw(events(chunk(f"{begin}hmm", "stop"))))) is EmptyAnswer
+    cut = ask("ollama:o", Raw(events(chunk(f"{begin}hmm", "length"))))
     assert (cut.text, cut.stop) == ("", StopReason.TRUNCATED)
 
 
@@ -343,3 +349,70 @@ def test_a_request_that_found_no_server_costs_nothing(spec: str) -> None:
     with pytest.raises(ConnectionFailed):
         client.ask(factory_at(url).create(spec), PROMPT, labels={})
     assert [record.cost_usd for record in memory.records] == [0]
+
+
+NO_SYSTEM = [
+    {"error": {"message": "Unsupported value: 'messages[0].role' does not support 'system' with this model.",
+               "type": "invalid_request_error", "param": "messages[0].role", "code": "unsupported_value"}},
+    [{"error": {"code": 400, "message": "Developer instruction is not enabled for models/gemma-3-27b-it",
+                "status": "INVALID_ARGUMENT"}}],
+    {"object": "error", "message": "System role not supported", "type": "BadRequestError", "code": 400},
+    {"error": {"message": "This model doesn't support the `system` role."}},
+    {"error": {"message": "Conversation roles must alternate user/assistant/user/assistant/..."}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", NO_SYSTEM)
+def test_a_model_without_a_system_role_gets_its_text_from_the_user_and_is_refused_once(body: object) -> None:
+    def answer(got: Got) -> Raw:
+        has_system = any(message["role"] == "system" for message in got.body["messages"])
+        refuses = got.body["model"] == "old" and has_system
+        return plain(body, 400) if refuses else Raw(events(chunk("fine", "stop")))
+
+    with RawServer(answer) as server:
+        factory = factory_at(server.url)
+        for spec in ("openai:old", "openai:old", "openai:new"):
+            assert factory.create(spec).generate(PROMPT, deadline_s=20).text == "fine"
+        said = [
+            [(message["role"], message["content"]) for message in got.body["messages"]] for got in server.got
+        ]
+    both, folded = [("system", "s"), ("user", "u")], [("user", "s\n\nu")]
+    assert said == [both, folded, folded, both]
+
+
+def test_an_answer_is_continued_without_a_system_role_too() -> None:
+    def answer(got: Got) -> Raw:
+        has_system = any(message["role"] == "system" for message in got.body["messages"])
+        return plain(NO_SYSTEM[0], 400) if has_system else Raw(events(chunk("fine", "stop")))
+
+    with RawServer(answer) as server:
+        model_at(server, "openai:m").generate(Prompt("write", "s", "u", continuing="half"), deadline_s=20)
+        said = [message["content"] for message in server.got[-1].body["messages"]]
+    assert said[:2] == ["s\n\nu", "half"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The system does not support this model.",
+        "Invalid value: 'messages[0].content' must be a text.",
+        "The system prompt is too long and not allowed.",
+        "Invalid type for 'messages[0].role'.",
+        "Our system is not enabled for your region.",
+    ],
+)
+def test_another_refusal_is_not_taken_for_one_of_the_system_role(message: str) -> None:
+    with RawServer(lambda _got: plain({"error": {"message": message}}, 400)) as server:
+        with pytest.raises(BadRequest):
+            model_at(server, "openai:m").generate(PROMPT, deadline_s=20)
+        assert len(server.got) == 1
+
+
+def test_a_system_role_that_was_refused_for_another_reason_is_tried_again() -> None:
+    with RawServer(lambda _got: plain(NO_SYSTEM[0], 400)) as server:
+        model = model_at(server, "openai:m")
+        for _ in range(2):
+            with pytest.raises(BadRequest):
+                model.generate(PROMPT, deadline_s=20)
+        roles = [[message["role"] for message in got.body["messages"]] for got in server.got]
+    assert roles == [["system", "user"], ["user"]] * 2

@@ -347,7 +347,17 @@ def test_a_table_never_cuts_a_number(done: Place, width: int) -> None:
         (["run", "ideas.txt", "--budget", "nan"], 2, "from 0"),
         (["run", "ideas.txt", "--temperature", "3"], 2, "to 2"),
         (["run", "ideas.txt", "--model", "offline,opnai"], 2, "openai"),
+        (["run", "ideas.txt", "--budget", "much"], 2, "or none"),
+        (["run", "ideas.txt", "--model", "gpt-4o"], 2, "Did you mean openai:gpt-4o?"),
+        (["run", "ideas.txt", "--model", ",claude"], 2, "where: --model"),
+        (["run", "ideas.txt", "--model", "claude,claude"], 2, "where: --model"),
+        (["run", "ideas.txt", "--model", "offline", "--code-model", "a,,b"], 2, "where: --code-model"),
+        (["run", "ideas.txt", "--model", "opnai"], 2, "where: --model"),
+        (["plan", "ideas.txt", "--debug-model", "claude,"], 2, "where: --debug-model"),
+        (["plan", "--yes"], 2, "rbi plan --help"),
         (["resume", "--temperature", "1"], 2, "--temperature"),
+        (["resume", "--model", "x"], 2, "--name ANOTHER"),
+        (["resume", "b", "--cash=5"], 2, "keeps its --cash for life"),
         (["models", "openai"], 2, "--check"),
         (["run", "idea.txt"], 1, "ideas.txt"),
         (["run", "."], 1, "folder"),
@@ -366,6 +376,18 @@ def test_a_mistake_is_explained_with_its_fix(
     error = place.rbi(*arguments, code=code).stderr
     assert "fix:" in error
     assert said in error
+
+
+@pytest.mark.parametrize(
+    "environ", [{"OPENAI_API_KEY": "two words"}, {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "nowhere"}]
+)
+def test_a_bad_key_or_address_is_no_wrong_usage(place: Place, environ: dict[str, str]) -> None:
+    place.rbi("run", "ideas.txt", "--model", "openai", code=1, **environ)
+
+
+@pytest.mark.parametrize("word", ["--yes", "--verbose", "--x"])
+def test_a_flag_like_no_other_is_not_taken_for_a_slip(place: Place, word: str) -> None:
+    assert "did you mean" not in place.rbi("plan", word, code=2).stderr
 
 
 def test_bad_lines_do_not_stop_the_good_ones_but_are_an_error_at_the_end(place: Place) -> None:

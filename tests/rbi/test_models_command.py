@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -13,6 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from models.errors import MissingKey
+from models.factory import ModelFactory
+from models.providers.reachability import Checked
+from rbi.console import Console
+from rbi.models_page import TABLE_WIDTH, checks_page, models_page, print_page
 
 ANSWER = {
     "id": "1",
@@ -133,3 +140,31 @@ def test_a_name_that_means_nothing_is_a_failed_check_with_its_fix(folder: Path) 
 
 def test_a_name_without_check_is_wrong_usage(folder: Path) -> None:
     assert "--check good" in rbi(folder, "good", code=2).stderr
+
+
+def test_with_no_provider_to_ask_a_check_fails_and_says_how_to_get_one(tmp_path: Path) -> None:
+    said = rbi(tmp_path, "--check", code=1)
+    assert said.stdout == ""
+    assert "no provider can be used here" in said.stderr
+    assert "OPENAI_API_KEY" in said.stderr
+    assert json.loads(rbi(tmp_path, "--check", "--json", code=1).stdout) == []
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, TABLE_WIDTH - 1, TABLE_WIDTH, 200])
+def test_no_name_and_no_price_is_broken_at_any_width(width: int) -> None:
+    listings = ModelFactory({"OLLAMA_BASE_URL": "http://127.0.0.1:9"}).available()
+    checked = Checked("openai", "gpt", False, 1.25, error=MissingKey("no key", hint="Set OPENAI_API_KEY."))
+    out = io.StringIO()
+    console = Console(file=out, width=width, highlight=False, markup=False)
+    print_page(console, models_page(listings, width=width))
+    print_page(console, checks_page([checked], width=width))
+    shown = out.getvalue()
+    assert max(map(len, shown.splitlines())) <= width
+    for listing in listings:
+        assert listing.provider in shown
+        assert listing.default_model in shown
+        assert (listing.key_variable or "") in shown
+        assert f"{listing.input_usd_per_mtok:.2f} / {listing.output_usd_per_mtok:.2f}" in shown
+    assert "Set OPENAI_API_KEY." in shown
+    assert "1.25" in shown
+    assert "\u2026" not in shown

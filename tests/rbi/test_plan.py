@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -157,6 +158,22 @@ def test_the_page_states_its_assumptions_and_the_budget(place: Place) -> None:
         assert part in page
 
 
+def test_the_page_says_what_a_budget_for_each_idea_holds(place: Place) -> None:
+    asked = ("plan", "ideas.txt", "--model", CLAUDE, "--budget-per-idea")
+    made = place.plan("--model", CLAUDE, "--budget-per-idea", "0")["budget_per_idea"]
+    first, likely, worst = (float(made[name]) for name in ("first_call_usd", "likely_usd", "worst_usd"))
+    assert 0 < first < likely < worst
+    assert not made["holds_a_call"]
+    for usd, said in (
+        (0.0, "nothing would be sent"),
+        (0.9 * first, "nothing would be sent"),
+        ((first + likely) / 2, "too little for a likely idea"),
+        ((likely + worst) / 2, "not the worst case"),
+        (1.1 * worst, "holds the worst case"),
+    ):
+        assert said in place.rbi(*asked, str(usd)).stdout
+
+
 def test_a_mistake_in_a_plan_is_explained(place: Place) -> None:
     assert "openai" in place.rbi("plan", "ideas.txt", "--model", "opnai:x", code=2).stderr
     assert "fix:" in place.rbi("plan", "no-such.txt", code=1).stderr
@@ -286,3 +303,29 @@ def test_a_no_to_a_run_is_no_error_and_leaves_nothing(place: Place, listener: so
     assert "nothing was sent" in shown
     assert place.files() == before
     assert not was_connected_to(listener)
+
+
+def test_ctrl_c_at_the_question_sends_nothing_and_speaks_of_no_batch(place: Place) -> None:
+    place.write(f'[providers.mine]\nbase_url = "{place.environ["OPENAI_BASE_URL"]}"\n', "rbi.toml")
+    before = place.files()
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rbi", "run", "ideas.txt", "--model", "mine:m", "--env", "current"],
+        cwd=place.folder,
+        env=place.environ,
+        stdin=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    while b"[y/N]" not in shown:
+        shown += os.read(ours, 4096)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    with contextlib.suppress(OSError):
+        while part := os.read(ours, 4096):
+            shown += part
+    os.close(ours)
+    assert b"nothing was sent" in shown
+    assert b"resume" not in shown
+    assert place.files() == before

@@ -88,11 +88,24 @@ def test_without_a_terminal_every_finished_idea_is_one_line() -> None:
 def test_without_a_terminal_waits_are_told_once_in_a_while() -> None:
     out, clock = io.StringIO(), [0.0]
     progress = PlainProgress(ConsoleLock(out), clock=lambda: clock[0])
-    for second in range(10):
+    for second in range(60):
         clock[0] = second
         for model in ("openai:x", "groq:y"):
             progress(CallWaiting(model, 0.0, f"rate_limited in attempt {second} of 12"))
     assert len(out.getvalue().splitlines()) == 4
+
+
+def test_without_a_terminal_another_reason_to_wait_is_told_at_once_and_the_same_one_only_once() -> None:
+    out, clock = io.StringIO(), [0.0]
+    progress = PlainProgress(ConsoleLock(out), clock=lambda: clock[0])
+    for second in range(30):
+        clock[0] = second
+        progress(CallWaiting("openai:x", 10.0, "one call tries whether openai lets it through"))
+        progress(CallWaiting("openai:x", 2.0, "openai asks for a pause"))
+    assert out.getvalue().splitlines() == [
+        "openai:x waits 10.0 s: one call tries whether openai lets it through",
+        "openai:x waits 2.0 s: openai asks for a pause",
+    ]
 
 
 def test_a_fallback_is_said_once_for_each_pair_of_models_and_always_written_down(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_calls_go_side_by_side_but_no_faster_than_the_delay_or_a_limit() -> None
 def test_a_budget_covers_the_ideas_that_its_rest_pays_for_beside_the_worst_case_of_a_call() -> None:
     likely = quoted().usd.likely
     assert likely is not None
-    reserve = max(stage.reserve_usd for stage in quoted().stages if stage.reserve_usd is not None)
+    reserve = max(stage.call_usd.reserve for stage in quoted().stages if stage.call_usd.reserve is not None)
     half = quoted(budget_usd=likely + reserve, spent_usd=likely / 2).budget
     assert half is not None
     assert (half.covers, half.left_usd, half.holds_a_call) == (50, likely / 2 + reserve, True)
@@ -144,6 +144,43 @@ def test_a_budget_smaller_than_the_first_call_may_cost_sends_nothing() -> None:
     assert made.budget is not None
     assert (made.budget.covers, made.budget.holds_a_call) == (0, False)
     assert "--max-output-tokens" in quote_lines(made)[1]
+
+
+def test_the_first_call_has_to_fit_into_a_budget_as_a_whole() -> None:
+    aside = quoted().stages[0].call_usd.aside
+    assert aside is not None
+    for usd, fits in ((aside, True), (aside - Decimal("0.000001"), False)):
+        made = quoted(budget_usd=usd, idea_budget_usd=usd)
+        assert made.budget is not None
+        assert made.idea_budget is not None
+        assert (made.budget.holds_a_call, made.idea_budget.holds_a_call) == (fits, fits)
+
+
+def test_a_budget_for_each_idea_is_held_against_the_likely_and_the_worst_case_of_one() -> None:
+    made = quoted(idea_budget_usd=Decimal(0)).idea_budget
+    assert made is not None
+    assert made.costs_usd == quoted().usd.likely / 100  # type: ignore[operator]
+    research = 400 + 800 * 10
+    write = 500 + 800 + 1500 * 10
+    repair_aside = 4 * (300 + 800 + 1500 + 150) + 8192 * 10
+    assert made.likely_usd == Decimal(research + write + repair_aside) / 1_000_000
+    worst = (400 + 8192 * 10) + (500 + 8192 + 8192 * 10) + 4 * (300 + 2 * 8192 + 150) + 8192 * 10
+    assert made.worst_usd == Decimal(worst) / 1_000_000
+    assert "nothing would be sent" in quote_lines(quoted(idea_budget_usd=Decimal(0)))[1]
+
+
+def test_a_budget_of_nothing_for_each_idea_holds_the_worst_case_of_what_is_free() -> None:
+    made = quoted(idea_budget_usd=Decimal(0), chains=chains(OFFLINE))
+    assert made.idea_budget is not None
+    assert made.idea_budget.holds_a_call
+    assert "holds the worst case" in quote_lines(made)[1]
+
+
+def test_a_budget_for_each_idea_cannot_be_kept_without_a_price() -> None:
+    made = quoted(idea_budget_usd=Decimal(5), chains=chains(CHEAP, UNPRICED))
+    assert made.idea_budget is not None
+    assert not made.idea_budget.holds_a_call
+    assert plan_json(made, batch="", finished=0, refused=0)["budget_per_idea"]["worst_usd"] is None
 
 
 def test_a_budget_cannot_be_kept_without_a_price() -> None:
