@@ -41,12 +41,12 @@ from rbi.events import (
     RunFolderChanged,
 )
 from rbi.intake.ideas_file import IdeasFile, read_ideas
-from rbi.journal import BatchRecord, IdeaRecord
 from rbi.locks import ConsoleLock
 from rbi.pipeline import run_idea
 from rbi.plan import confirm, plan, selected
 from rbi.progress import EventsFile, JsonProgress, LiveProgress, PlainProgress
 from rbi.quoted_models import named_chains
+from rbi.records import BatchRecord, IdeaRecord
 from rbi.results import IdeaFolders
 from rbi.run_folder import RunFolder
 from rbi.stages.context import Context

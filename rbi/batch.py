@@ -18,8 +18,9 @@ from rbi.domain import Draft, Idea, IdeaReport, Outcome, OutcomeKind
 from rbi.effects import Interrupted
 from rbi.errors import RbiError
 from rbi.events import BatchFinished, BudgetReached, Events, IdeaFinished, IdeaStarted, Notice, StageStarted
-from rbi.journal import IdeaRecord, Journal
+from rbi.journal import Journal
 from rbi.locks import FileLock
+from rbi.records import IdeaRecord
 from rbi.results import IdeaFolders
 from rbi.run_folder import RunFolder
 from rbi.terminal import IDEA_THREADS

@@ -11,7 +11,7 @@ from rbi.batch import BatchResult, Ending
 from rbi.console import console
 from rbi.domain import OutcomeKind
 from rbi.errors import ExitCode
-from rbi.journal import BatchRecord, IdeaRecord
+from rbi.records import BatchRecord, IdeaRecord
 from rbi.terminal import abandon, say, settle_streams
 from rbi.views import counts_line, money_line, results_table
 from rbi.workplace import Workplace

@@ -8,14 +8,10 @@ is resume, cache and crash-safe totals together.
 from __future__ import annotations
 
 import json
-import os
-import socket
 import sqlite3
 import time
-import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,10 +19,23 @@ from models.base import Usage
 from models.memory import Budget, OverBudget
 from rbi.database import Database, readable
 from rbi.domain import Idea
+from rbi.owners import is_alive, owner_name
+from rbi.records import (
+    NANO,
+    BatchRecord,
+    IdeaRecord,
+    StageUsage,
+    Totals,
+    batch_of,
+    call_of,
+    idea_of,
+    nano,
+    pack,
+    unpack,
+)
 
 APPLICATION_ID = 0x52424931  # "RBI1": tells our file from any other SQLite file
 SCHEMA = 2
-NANO = Decimal("1e-9")
 _LABEL_COLUMNS = {"batch": "batch", "idea": "idea", "stage": "stage", "model": "model"}
 T = TypeVar("T")
 
@@ -91,86 +100,6 @@ CREATE INDEX effect_money ON effect (batch, idea, state, cost_nano_usd, reserved
 _COMMITTED = "coalesce(sum(coalesce(cost_nano_usd, reserved_nano_usd, 0)), 0)"
 
 
-def owner_name() -> str:
-    """This process as the journal knows it: host, process id and start time (ids are reused, pairs are not)."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
-
-
-def _started(pid: int) -> str:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    return stat.rpartition(")")[2].split()[19]
-
-
-def is_alive(owner: str) -> bool:
-    """Whether the process that wrote ``owner`` still runs. An owner on another host counts as alive."""
-    host, pid, started = owner.rsplit(":", 2)
-    if host != socket.gethostname():
-        return True
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return started == _started(int(pid))
-
-
-@dataclass(frozen=True, slots=True)
-class BatchRecord:
-    """A batch as recorded. ``folder`` is its newest run folder, relative to the results folder."""
-
-    name: str
-    source: str
-    created: float
-    folder: str
-    settings: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class IdeaRecord:
-    """An idea of a batch. ``outcome`` is what its folder's ``outcome.json`` holds, or ``None``."""
-
-    idea: Idea
-    folder: str | None
-    final: bool
-    outcome: Mapping[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """What a batch has cost so far, over all its processes.
-
-    ``cost_usd`` sums the known costs of every attempt; ``unknown_cost`` counts the attempts without a known one.
-    ``in_flight`` calls belong to a living process; ``possibly_paid`` ones to a process that died in the middle.
-    ``reserved_usd`` is the worst case of all calls whose cost is not known (yet); ``saved_usd`` is what prompt
-    caching saved. Tokens are those of every call that reported them.
-    """
-
-    answers: int
-    failed_calls: int
-    backtests: int
-    cost_usd: Decimal
-    unknown_cost: int
-    in_flight: int
-    possibly_paid: int
-    reserved_usd: Decimal = Decimal(0)
-    saved_usd: Decimal = Decimal(0)
-    input_tokens: int = 0
-    output_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class StageUsage:
-    """What the answered calls of one stage took on average: tokens a call. ``calls`` is how many there were."""
-
-    calls: int
-    input_tokens: float
-    output_tokens: float
-
-
 class Journal:
     """The journal of one results folder. Safe for many threads, and for many processes on one folder.
 
@@ -201,7 +130,7 @@ class Journal:
         """Read every record back and return how many there are. Raises `RbiError` at the first that is damaged."""
         self.batches()
         for name in ("batch_idea", "effect"):
-            make = _idea if name == "batch_idea" else _call
+            make = idea_of if name == "batch_idea" else call_of
             for (number,) in self._db.query(f"SELECT rowid FROM {name}"):  # noqa: S608 - our own two names
                 rows = self._db.query(f"SELECT * FROM {name} WHERE rowid = ?", number)  # noqa: S608
                 self._read(rows, make)
@@ -214,7 +143,7 @@ class Journal:
         rows = self._db.query(
             "SELECT result FROM effect WHERE key = ? AND state = 'done' ORDER BY id DESC LIMIT 1", key
         )
-        return self._read(rows, lambda row: _unpack(row["result"]))[0] if rows else None
+        return self._read(rows, lambda row: unpack(row["result"]))[0] if rows else None
 
     def intend(
         self,
@@ -241,8 +170,8 @@ class Journal:
             labels.get("model", ""),
             self._owner,
             time.time(),
-            _pack(request),
-            _nano(reserve_usd, ROUND_CEILING),
+            pack(request),
+            nano(reserve_usd, ROUND_CEILING),
         )
         with self._db.transaction(durable=False) as db:
             for budget in budgets:
@@ -303,10 +232,10 @@ class Journal:
         values = (
             state,
             time.time(),
-            _pack(result),
-            _nano(cost_usd),
+            pack(result),
+            nano(cost_usd),
             cost_usd is not None,
-            _nano(saved_usd),
+            nano(saved_usd),
             usage.input_tokens if usage else None,
             usage.output_tokens if usage else None,
             ticket,
@@ -368,7 +297,7 @@ class Journal:
     def calls(self, batch: str, idea_id: str) -> list[dict[str, Any]]:
         """The model calls and backtests made for one idea, in order: kind, stage, state, seconds, cost, detail."""
         rows = self._db.query("SELECT * FROM effect WHERE batch = ? AND idea = ? ORDER BY id", batch, idea_id)
-        return list(self._read(rows, _call))
+        return list(self._read(rows, call_of))
 
     # Batches
 
@@ -396,12 +325,12 @@ class Journal:
     def batch(self, name: str) -> BatchRecord | None:
         """The batch of that name."""
         rows = self._db.query("SELECT * FROM batch WHERE name = ?", name)
-        return self._read(rows, _batch)[0] if rows else None
+        return self._read(rows, batch_of)[0] if rows else None
 
     def batches(self) -> tuple[BatchRecord, ...]:
         """All batches, the one touched last first."""
         rows = self._db.query("SELECT * FROM batch ORDER BY touched DESC, rowid DESC")
-        return self._read(rows, _batch)
+        return self._read(rows, batch_of)
 
     def folders_in_use(self) -> dict[str, str]:
         """Every run folder that belongs to a batch, by name or because ideas are in it, with that batch's name."""
@@ -415,12 +344,12 @@ class Journal:
     def ideas(self, batch: str) -> tuple[IdeaRecord, ...]:
         """The batch's ideas by number."""
         rows = self._db.query("SELECT * FROM batch_idea WHERE batch = ? ORDER BY number", batch)
-        return self._read(rows, _idea)
+        return self._read(rows, idea_of)
 
     def idea(self, batch: str, idea_id: str) -> IdeaRecord | None:
         """One idea of a batch."""
         rows = self._db.query("SELECT * FROM batch_idea WHERE batch = ? AND idea_id = ?", batch, idea_id)
-        return self._read(rows, _idea)[0] if rows else None
+        return self._read(rows, idea_of)[0] if rows else None
 
     def place_idea(self, batch: str, idea_id: str, folder: str) -> str:
         """Give an idea its folder (relative to the results folder) unless it has one; returns the one it has."""
@@ -457,47 +386,3 @@ def _insert_ideas(db: sqlite3.Connection, batch: str, texts: Sequence[str]) -> N
             "INSERT INTO batch_idea (batch, idea_id, number, text) VALUES (?, ?, ?, ?)",
             (batch, idea_id, last, text),
         )
-
-
-def _nano(usd: Decimal | None, rounding: str = ROUND_HALF_EVEN) -> int | None:
-    return None if usd is None else int((usd / NANO).to_integral_value(rounding))
-
-
-def _pack(value: Mapping[str, Any]) -> bytes:
-    return zlib.compress(
-        json.dumps(value, separators=(",", ":"), sort_keys=True, allow_nan=False).encode(), 3
-    )
-
-
-def _unpack(blob: bytes) -> dict[str, Any]:
-    return dict(json.loads(zlib.decompress(blob)))
-
-
-def _batch(row: sqlite3.Row) -> BatchRecord:
-    return BatchRecord(row["name"], row["source"], row["created"], row["folder"], json.loads(row["settings"]))
-
-
-def _idea(row: sqlite3.Row) -> IdeaRecord:
-    idea = Idea(row["number"], row["text"])
-    if idea.idea_id != row["idea_id"]:
-        raise ValueError(f"the text of idea {idea.number} is not the one that was recorded")
-    return IdeaRecord(
-        idea=idea,
-        folder=row["folder"],
-        final=bool(row["final"]),
-        outcome=json.loads(row["outcome"]) if row["outcome"] else None,
-    )
-
-
-def _call(row: sqlite3.Row) -> dict[str, Any]:
-    known = row["cost_nano_usd"] is not None
-    result = _unpack(row["result"]) if row["state"] != "intent" else {}
-    return {
-        "kind": row["kind"],
-        "stage": row["stage"],
-        "state": row["state"],
-        "seconds": None if row["finished"] is None else round(row["finished"] - row["started"], 3),
-        "cost_usd": f"{row['cost_nano_usd'] * NANO:f}" if known else None,
-        "request": _unpack(row["request"]),
-        "error": result["message"] if row["state"] == "failed" else "",
-    }

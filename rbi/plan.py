@@ -17,11 +17,11 @@ from rbi.config import Settings
 from rbi.domain import Idea
 from rbi.errors import ExitCode, RbiError, UsageError
 from rbi.intake.ideas_file import IdeasFile
-from rbi.journal import BatchRecord
 from rbi.plan_view import quote_lines
 from rbi.prompts import render
 from rbi.quote import ASKED_STAGES, BYTES_A_TOKEN, MeasuredUsage, Quote, Work, quote
 from rbi.quoted_models import Chains, named_chains
+from rbi.records import BatchRecord
 from rbi.terminal import say
 from rbi.workplace import JOURNAL_FILE, Workplace, dated_name, open_existing
 from rbi.writers import STAGE_SETTINGS

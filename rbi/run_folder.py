@@ -7,8 +7,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from rbi.journal import BatchRecord
 from rbi.locks import DateLock
+from rbi.records import BatchRecord
 from rbi.results import write_json
 from rbi.workplace import Workplace
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from rbi.console import console
 from rbi.errors import RbiError
-from rbi.journal import BatchRecord, IdeaRecord
+from rbi.records import BatchRecord, IdeaRecord
 from rbi.terminal import printable
 from rbi.views import show_code, show_log, show_summary
 from rbi.workplace import Workplace

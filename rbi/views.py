@@ -15,7 +15,7 @@ from rich.text import Text
 
 from models.factory import ModelListing
 from rbi.domain import Coverage, Row
-from rbi.journal import BatchRecord, IdeaRecord, Totals
+from rbi.records import BatchRecord, IdeaRecord, Totals
 from rbi.terminal import printable, printable_lines
 
 FULL_WIDTH = 120

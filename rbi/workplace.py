@@ -15,9 +15,10 @@ from typing import Any
 from rbi.config import Settings
 from rbi.domain import Idea, Row, slug
 from rbi.errors import RbiError, UsageError
-from rbi.journal import BatchRecord, IdeaRecord, Journal
+from rbi.journal import Journal
 from rbi.leaderboard import ranked, to_csv
 from rbi.locks import FileLock
+from rbi.records import BatchRecord, IdeaRecord
 from rbi.results import write_atomically
 
 JOURNAL_FILE = "rbi.db"

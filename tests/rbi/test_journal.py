@@ -18,7 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rbi.errors import RbiError
-from rbi.journal import IdeaRecord, Journal, is_alive, owner_name
+from rbi.journal import Journal
+from rbi.owners import is_alive, owner_name
+from rbi.records import IdeaRecord
 
 LABELS = {"batch": "b", "idea": "i", "stage": "research"}
 
@@ -61,7 +63,7 @@ def test_totals_add_every_attempt_and_keep_unknown_apart(journal: Journal) -> No
 
 def test_an_open_intent_is_in_flight_while_its_process_lives_and_possibly_paid_after(tmp_path: Path) -> None:
     dead = subprocess.run(
-        [sys.executable, "-c", "from rbi.journal import owner_name; print(owner_name())"],
+        [sys.executable, "-c", "from rbi.owners import owner_name; print(owner_name())"],
         capture_output=True,
         text=True,
         check=True,

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from decimal import Decimal
 
-from rbi.journal import BatchRecord, Totals
+from rbi.records import BatchRecord, Totals
 from rbi.views import money_line, status_json
 
 NOTHING = Totals(
