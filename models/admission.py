@@ -87,10 +87,14 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not yet: try again in ``seconds``, or with ``None`` when another call has ended."""
+    """Not yet: try again in ``seconds``, or with ``None`` when another call has ended.
+
+    ``may_end_sooner``: a call under way decides, and will probably end before that.
+    """
 
     seconds: float | None
     reason: str
+    may_end_sooner: bool = False
 
 
 class Permit:
@@ -264,7 +268,8 @@ class Admission:
         if self.breaker.is_open:
             return Wait(None, f"one call tries whether {self._name} answers again")
         left = self._probe.began + PROBE_S - now
-        return Wait(left, f"one call tries whether {self._name} lets it through") if left > 0 else None
+        reason = f"one call tries whether {self._name} lets it through"
+        return Wait(left, reason, may_end_sooner=True) if left > 0 else None
 
     def _one_at_a_time(self) -> bool:
         return not self._was_answered or self.pauses.is_storm or self.breaker.is_open

@@ -36,7 +36,7 @@ from models.memory import (
     result_of,
 )
 from models.refunds import Refunds
-from models.retry import Decision, Failures, Repeats, RetryPolicy
+from models.retry import Action, Decision, Failures, Repeats, RetryPolicy
 from models.single_flight import SingleFlight
 from models.talk import Part, Talk, sum_of_costs, sum_of_usage
 
@@ -333,10 +333,12 @@ class ModelClient:
         )
 
     def _tell(self, talk: Talk, wait: Wait) -> None:
-        if wait.seconds is not None and wait.seconds >= _WORTH_TELLING_S:
+        if wait.seconds is not None and wait.seconds >= _WORTH_TELLING_S and not wait.may_end_sooner:
             self._emit(Waiting(talk.model.name, wait.seconds, wait.reason, talk.labels))
 
     def _announce(self, talk: Talk, decision: Decision) -> None:
+        if decision.action is Action.WAIT:
+            return  # the account's limiter says for how long
         self._emit(Waiting(talk.model.name, decision.wait_s, decision.reason, talk.labels))
 
     def _emit(self, event: CallEvent) -> None:

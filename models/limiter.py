@@ -233,7 +233,9 @@ class AccountLimiter:
         if outage is not None:
             # Even without a sign of life the wait ends when it has become too long.
             left = max(0.0, admission.breaker.outage_left_s(now))
-            return Wait(left if outage.seconds is None else min(left, outage.seconds), outage.reason)
+            if outage.seconds is None:
+                return Wait(left, outage.reason, may_end_sooner=True)
+            return Wait(min(left, outage.seconds), outage.reason)
         outcome = admission.request(
             waiter.estimate, now, model=waiter.model, is_first_attempt=waiter.attempt == 1
         )

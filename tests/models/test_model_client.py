@@ -102,8 +102,9 @@ def test_passing_errors_are_retried_and_every_attempt_is_written_down() -> None:
     kinds = [record.error["kind"] if record.error else "ok" for record in memory.records]
     assert kinds == ["overloaded", "rate_limited", "ok"]
     assert len({record.key for record in memory.records}) == 1
+    # How long a rate limit holds up the account is told by whoever waits, if it is worth telling.
     assert [type(event) for event in events] == [
-        CallStarted, CallFinished, Waiting, CallStarted, CallFinished, Waiting, CallStarted, CallFinished,
+        CallStarted, CallFinished, Waiting, CallStarted, CallFinished, CallStarted, CallFinished,
     ]  # fmt: skip
     finished = [event for event in events if isinstance(event, CallFinished)]
     assert [event.error_kind for event in finished] == ["overloaded", "rate_limited", ""]

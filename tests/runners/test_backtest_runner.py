@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -284,12 +285,14 @@ def test_many_runs_leave_no_descriptor_open(
     if not fd_folder.exists():
         pytest.skip("needs /proc")
     runner.run(RunRequest("", bars))
+    gc.collect()  # what other tests left behind must not be counted
     before = len(list(fd_folder.iterdir()))
     runner.run(RunRequest("", bars))
     runner.run(RunRequest(strategy_doing("time.sleep(9)"), bars, timeout_s=0.5))
     with pytest.raises(RunnerError):
         runner.run(RunRequest("", replace(bars, rows=7)))
-    assert len(list(fd_folder.iterdir())) == before
+    gc.collect()
+    assert len(list(fd_folder.iterdir())) <= before
 
 
 OWNER = """
