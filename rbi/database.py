@@ -45,9 +45,10 @@ class Database:
                 self._check()
                 if not read_only:
                     self._prepare(tables)
-                elif self._pragma("user_version") in self._changes:
+                elif self._pragma("user_version") != schema:
+                    # Of an older schema, or another process has just begun to make it.
                     self._db = _copied(self._db)
-                    self._bring_up_to_date()
+                    self._bring_up_to_date(tables)
             except BaseException:
                 self._db.close()
                 raise
@@ -62,14 +63,14 @@ class Database:
     def _prepare(self, tables: str) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
         with self.transaction():
-            if self._pragma("user_version") == 0:
-                for statement in tables.split(";"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA application_id = {self._application_id}")
-                self._db.execute(f"PRAGMA user_version = {self._schema}")
-            self._bring_up_to_date()
+            self._bring_up_to_date(tables)
 
-    def _bring_up_to_date(self) -> None:
+    def _bring_up_to_date(self, tables: str) -> None:
+        if self._pragma("user_version") == 0:
+            for statement in tables.split(";"):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA application_id = {self._application_id}")
+            self._db.execute(f"PRAGMA user_version = {self._schema}")
         while self._pragma("user_version") in self._changes:
             version = self._pragma("user_version")
             for statement in self._changes[version].split(";"):

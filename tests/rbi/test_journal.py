@@ -304,3 +304,13 @@ def test_a_journal_of_an_older_schema_is_looked_at_without_being_changed(tmp_pat
     assert path.read_bytes() == before
     Journal(path).close()
     assert path.read_bytes() != before
+
+
+def test_a_journal_that_another_process_has_just_begun_to_make_is_an_empty_one(tmp_path: Path) -> None:
+    path = tmp_path / "rbi.db"
+    being_made = sqlite3.connect(path)
+    being_made.execute("PRAGMA journal_mode = WAL")
+    looked = Journal(path, read_only=True)
+    assert looked.batches() == ()
+    looked.close()
+    being_made.close()
