@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     import anthropic
     import httpx2
 
-# Shorter prompts than about 1,024 tokens are never cached, so marking them would only change the request.
-_CACHEABLE_CHARACTERS = 4096
-
 # The last version of the protocol that takes a temperature.
 _WITH_TEMPERATURE = {"anthropic-version": "2023-06-01"}
 
@@ -141,6 +138,5 @@ def _messages(prompt: Prompt) -> list[dict[str, str]]:
 
 
 def _system(text: str) -> Any:
-    if len(text) < _CACHEABLE_CHARACTERS:
-        return text or None
-    return [{"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}]
+    """The system text marked for the cache, which each model keeps from a length of its own on; nothing if empty."""
+    return [{"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}] if text else None
