@@ -60,7 +60,6 @@ from runners.environments import Environment, describe, remove, resolve
 HOLD_OUT = 0.25
 SHOWN_LINES = 20
 WRITER_SETTINGS = tuple(STAGE_SETTINGS.values())
-SHOWN_IDEAS = 30  # at the end of a batch; `rbi results` shows all
 
 
 @dataclass(frozen=True, slots=True)

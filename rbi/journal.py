@@ -36,6 +36,7 @@ from rbi.records import (
 
 APPLICATION_ID = 0x52424931  # "RBI1": tells our file from any other SQLite file
 SCHEMA = 2
+# The labels that have a column: nothing else gets into a statement.
 _LABEL_COLUMNS = {"batch": "batch", "idea": "idea", "stage": "stage", "model": "model"}
 T = TypeVar("T")
 
