@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -21,41 +20,33 @@ from models.errors import BadChain, ModelError, ProviderDown, QuotaExhausted, Un
 from models.factory import ModelFactory
 from models.limiter import Limiters, Limits
 from rbi import __version__
+from rbi.backtest_command import BacktestRequest, OwnStrategies
 from rbi.batch import Batch, StopSignal
 from rbi.cache import cache_folder
 from rbi.closing import close
 from rbi.config import Settings, from_record
-from rbi.console import console
 from rbi.data.catalog import Dataset, load_all
-from rbi.data.slices import dev, write_npz
 from rbi.effects import JournaledEffects
 from rbi.errors import ExitCode, RbiError, UsageError
-from rbi.events import (
-    BatchStarted,
-    CallFinished,
-    CallStarted,
-    CallWaiting,
-    Events,
-    FellBack,
-    Notice,
-    RunFolderChanged,
-)
+from rbi.events import BatchStarted, Events, Notice, RunFolderChanged
 from rbi.intake.ideas_file import IdeasFile, read_ideas
 from rbi.locks import ConsoleLock
-from rbi.pipeline import run_idea
 from rbi.plan import confirm, plan, selected
-from rbi.progress import EventsFile, JsonProgress, LiveProgress, PlainProgress
+from rbi.progress import EventsFile
 from rbi.quoted_models import named_chains
 from rbi.records import BatchRecord, IdeaRecord
 from rbi.results import IdeaFolders
 from rbi.run_folder import RunFolder
 from rbi.stages.context import Context
-from rbi.terminal import ending_signals, printable, say
+from rbi.task import IdeasTask, Task
+from rbi.terminal import abandon, printable, say
+from rbi.watching import shown, signals, translated
 from rbi.workplace import Workplace, check_identity, open_existing, open_workplace
 from rbi.writers import STAGE_SETTINGS, Writers, budgets, writers
 from runners.backtest_runner import BacktestRunner
-from runners.base import BarsFile, RunnerError, Terms
-from runners.environments import Environment, describe, remove, resolve
+from runners.base import Mode, RunnerError, Terms
+from runners.environments import Environment, create, describe, remove, resolve
+from runners.warmth import Containment
 
 HOLD_OUT = 0.25
 SHOWN_LINES = 20
@@ -92,8 +83,24 @@ def run(settings: Settings, *, json_output: bool, yes: bool = False) -> int:
             batch, records = workplace.begin(
                 settings, texts, identity=parts.identity(settings), today=date.today()
             )
-            code = _carry_out(settings, parts, workplace, batch, records, json_output=json_output)
+            task = IdeasTask(_shown_name(parts.writers), HOLD_OUT)
+            code = _carry_out(settings, parts, task, workplace, batch, records, json_output=json_output)
     return _complain_of_lines(ideas, code)
+
+
+def backtest(settings: Settings, request: BacktestRequest, *, json_output: bool) -> int:
+    """Run the user's own strategies on every dataset, beginning a batch or going on with it."""
+    strategies = OwnStrategies.read(request, HOLD_OUT)
+    _say_of_each(f"{same.shown} is {same.first.shown} again: run once" for same in strategies.found.repeated)
+    with _expected_errors(), open_workplace(Path(settings.results)) as workplace:
+        parts = _parts(settings, _nobody(settings), check_cash=strategies.use_terms)
+        batch, records = workplace.begin(
+            replace(settings, ideas=strategies.place),
+            strategies.texts,
+            identity={**parts.identity(settings), **strategies.identity()},
+            today=date.today(),
+        )
+        return _carry_out(settings, parts, strategies, workplace, batch, records, json_output=json_output)
 
 
 def resume(name: str | None, flags: Mapping[str, Any], current: Settings, *, json_output: bool) -> int:
@@ -105,6 +112,12 @@ def resume(name: str | None, flags: Mapping[str, Any], current: Settings, *, jso
             raise RbiError(
                 f"batch {batch.name} holds no idea", where=current.results, fix="begin another with `rbi run`"
             )
+        strategies = OwnStrategies.of(batch, HOLD_OUT)
+        if strategies:
+            settings = from_record(batch.settings, flags, current)
+            parts = _parts(settings, _nobody(settings), check_cash=strategies.use_terms)
+            check_identity(batch, {**parts.identity(settings), **strategies.identity()})
+            return _carry_out(settings, parts, strategies, workplace, batch, records, json_output=json_output)
         chosen = {
             key: value
             for key, value in batch.settings["identity"].items()
@@ -119,15 +132,13 @@ def resume(name: str | None, flags: Mapping[str, Any], current: Settings, *, jso
             folder=batch.folder,
             settings={**batch.settings, **settings.money()},
         )
-        return _carry_out(settings, parts, workplace, batch, records, json_output=json_output)
+        task = IdeasTask(_shown_name(parts.writers), HOLD_OUT)
+        return _carry_out(settings, parts, task, workplace, batch, records, json_output=json_output)
 
 
 def _complain_of_lines(ideas: IdeasFile, code: int) -> int:
     """Say what the ideas file held that could not be worked on; such lines make an otherwise good end an error."""
-    for same in ideas.duplicates[:SHOWN_LINES]:
-        say(f"rbi: line {same.line} repeats line {same.first}: worked on once")
-    if len(ideas.duplicates) > SHOWN_LINES:
-        say(f"rbi: and {len(ideas.duplicates) - SHOWN_LINES} more repeated lines")
+    _say_of_each(f"line {same.line} repeats line {same.first}: worked on once" for same in ideas.duplicates)
     for refusal in ideas.refused[:SHOWN_LINES]:
         say(
             f"rbi: {refusal.what}\n  where: {printable(str(ideas.path))}:{refusal.line}\n  fix:   {refusal.fix}"
@@ -135,6 +146,14 @@ def _complain_of_lines(ideas: IdeasFile, code: int) -> int:
     if len(ideas.refused) > SHOWN_LINES:
         say(f"rbi: and {len(ideas.refused) - SHOWN_LINES} more lines that cannot be ideas")
     return ExitCode.ERROR if ideas.refused and code == ExitCode.OK else code
+
+
+def _say_of_each(repetitions: Iterable[str]) -> None:
+    lines = list(repetitions)
+    for line in lines[:SHOWN_LINES]:
+        say(f"rbi: {line}")
+    if len(lines) > SHOWN_LINES:
+        say(f"rbi: and {len(lines) - SHOWN_LINES} more that are repeated")
 
 
 @contextmanager
@@ -165,7 +184,8 @@ def environment_command(settings: Settings, action: str) -> dict[str, str]:
     cache = cache_folder(settings.environ)
     with _expected_errors():
         if action == "create":
-            _environment(settings)
+            say = ConsoleLock(sys.stderr).write_line
+            create(settings.env, cache=cache, environ=settings.environ, progress=say)
         if action == "remove":
             remove(settings.env, cache=cache, environ=settings.environ)
         return describe(settings.env, cache=cache, environ=settings.environ)
@@ -183,9 +203,19 @@ def _writers(settings: Settings) -> Writers:
     return chosen
 
 
-def _parts(settings: Settings, chosen: Writers) -> Parts:
+def _nobody(settings: Settings) -> Writers:
+    """No models, for strategies that are there already."""
+    return Writers((), {}, settings.max_output_tokens, settings.temperature)
+
+
+def _shown_name(chosen: Writers) -> str:
+    return chosen.name + ("" if chosen.are_language_models else " (rule-based, not a language model)")
+
+
+def _parts(settings: Settings, chosen: Writers, *, check_cash: bool = True) -> Parts:
     datasets = load_all(settings.data)
-    _check_cash(settings, datasets)
+    if check_cash:
+        _check_cash(settings, datasets)
     return Parts(chosen, datasets, _environment(settings))
 
 
@@ -224,6 +254,7 @@ def _environment(settings: Settings) -> Environment:
 def _carry_out(
     settings: Settings,
     parts: Parts,
+    task: Task,
     workplace: Workplace,
     batch: BatchRecord,
     records: Sequence[IdeaRecord],
@@ -235,7 +266,7 @@ def _carry_out(
     folder = RunFolder(
         workplace,
         batch,
-        description=_description(settings, parts),
+        description=_description(settings, parts, task),
         changed=lambda name: events.emit(RunFolderChanged(name)),
     )
     client = calls.ModelClient(
@@ -244,22 +275,30 @@ def _carry_out(
         prices=PriceTable(settings.prices),
         budgets=budgets(settings),
         deadline_s=settings.call_timeout,
-        observers=[lambda event: events.emit(_translated(event))],
+        observers=[lambda event: events.emit(translated(event))],
     )
-    runner = BacktestRunner(parts.environment, scratch_root=Path(tempfile.gettempdir()))
-    effects = JournaledEffects(
-        batch=batch.name,
-        journal=workplace.journal,
-        client=client,
-        writers=parts.writers,
-        runner=runner,
-        terms=Terms(settings.cash, settings.commission, settings.spread, settings.margin),
-        timeout_s=settings.timeout,
-        events=events,
-        stopping=stop.stopping,
+    runner = BacktestRunner(
+        parts.environment,
+        scratch_root=Path(tempfile.gettempdir()),
+        containment=Containment.named(settings.sandbox),
     )
-    slices = _slices(parts.datasets, cache_folder(settings.environ))
-    context = Context(effects, slices, parts.environment.versions)
+    effects = {
+        mode: JournaledEffects(
+            batch=batch.name,
+            journal=workplace.journal,
+            client=client,
+            writers=parts.writers,
+            runner=runner,
+            terms=Terms(settings.cash, settings.commission, settings.spread, settings.margin),
+            timeout_s=settings.timeout,
+            events=events,
+            stopping=stop.stopping,
+            mode=mode,
+        )
+        for mode in Mode
+    }
+    slices = task.slices(parts.datasets, cache_folder(settings.environ) / "slices")
+    contexts = {mode: Context(effects[mode], slices, parts.environment.versions) for mode in Mode}
     whole = Batch(
         name=batch.name,
         journal=workplace.journal,
@@ -267,22 +306,27 @@ def _carry_out(
         run_folder=folder,
         claims=workplace.claims,
         events=events,
-        work=lambda idea, entered: run_idea(idea, context, entered),
+        work=lambda idea, entered: task.work(idea, contexts, entered),
         stop=stop,
         end_waits=client.stop,
         abort=runner.interrupt,
         workers=settings.thread_count,
     )
-    with _shown(events, json_output=json_output), _signals(stop, client.stop):
+    showing = shown(events, json_output=json_output and task.streams_events)
+    with closing(runner), showing, signals(stop, client.stop):
         events.add(EventsFile(lambda: folder.newest / "events.jsonl"))
         finished = sum(whole.is_finished(record) for record in records)
-        events.emit(_started(settings, parts, batch, folder.newest, total=len(records), finished=finished))
+        events.emit(
+            _started(settings, parts, task, batch, folder.newest, total=len(records), finished=finished)
+        )
         for dataset in parts.datasets:
             for note in dataset.notes:
                 events.emit(Notice(f"{dataset.name}: {note}"))
         result = whole.run(records)
+    if json_output:
+        _print(task.lines(slices, lambda mode, source, bars: effects[mode].recorded(source, bars)))
     batch = replace(batch, folder=folder.newest.name)
-    return close(workplace, batch, result, budget=settings.budget, quiet=json_output)
+    return close(workplace, batch, result, noun=task.noun, budget=settings.budget, quiet=json_output)
 
 
 def _limits(settings: Settings, account: Account) -> Limits:
@@ -297,16 +341,20 @@ def _limits(settings: Settings, account: Account) -> Limits:
     )
 
 
-def _slices(datasets: Sequence[Dataset], cache: Path) -> tuple[BarsFile, ...]:
-    """The dev slice of each dataset as a file; nothing of the rest is written anywhere."""
-    folder = cache / "slices"
-    return tuple(write_npz(dev(dataset, HOLD_OUT), folder) for dataset in datasets)
+def _print(lines: Iterator[str]) -> None:
+    try:
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads them; the batch has ended as it has ended
+        abandon(sys.stdout)
 
 
-def _description(settings: Settings, parts: Parts) -> dict[str, Any]:
+def _description(settings: Settings, parts: Parts, task: Task) -> dict[str, Any]:
     return {
         "rbi": __version__,
         "settings": settings.as_json(),
+        **task.description(),
         "model": parts.writers.name,
         "models": parts.writers.identity(),
         "is_language_model": parts.writers.are_language_models,
@@ -317,7 +365,7 @@ def _description(settings: Settings, parts: Parts) -> dict[str, Any]:
                 "timeframe": dataset.timeframe,
                 "bars": len(dataset.bars.time),
                 "fingerprint": dataset.fingerprint,
-                "hold_out": HOLD_OUT,
+                "hold_out": task.hold_out,
                 "notes": list(dataset.notes),
             }
             for dataset in parts.datasets
@@ -332,62 +380,22 @@ def _description(settings: Settings, parts: Parts) -> dict[str, Any]:
 
 
 def _started(
-    settings: Settings, parts: Parts, batch: BatchRecord, folder: Path, *, total: int, finished: int
+    settings: Settings,
+    parts: Parts,
+    task: Task,
+    batch: BatchRecord,
+    folder: Path,
+    *,
+    total: int,
+    finished: int,
 ) -> BatchStarted:
-    kind = "" if parts.writers.are_language_models else " (rule-based, not a language model)"
     return BatchStarted(
         name=batch.name,
         folder=str(folder),
         total=total,
         finished=finished,
-        model=parts.writers.name + kind,
+        model=task.label,
         data=tuple(f"{dataset.name} {dataset.timeframe}" for dataset in parts.datasets),
         workers=settings.thread_count,
+        noun=task.noun,
     )
-
-
-# While it runs
-
-
-def _translated(event: calls.CallEvent) -> CallStarted | CallFinished | CallWaiting | FellBack:
-    match event:
-        case calls.CallStarted():
-            return CallStarted(event.model)
-        case calls.CallFinished():
-            return CallFinished(event.model, event.seconds, event.cost_usd, event.error_kind)
-        case calls.Waiting():
-            return CallWaiting(event.model, event.seconds, event.reason)
-        case calls.FellBack():
-            return FellBack(event.from_model, event.to_model, event.reason)
-
-
-@contextmanager
-def _shown(events: Events, *, json_output: bool) -> Iterator[None]:
-    """Show the batch in the way that fits where the output goes."""
-    if json_output:
-        events.add(JsonProgress(ConsoleLock(sys.stdout)))
-        yield
-    elif sys.stderr.isatty():
-        with LiveProgress(console(sys.stderr)) as live:
-            events.add(live)
-            yield
-    else:
-        events.add(PlainProgress(ConsoleLock(sys.stderr)))
-        yield
-
-
-@contextmanager
-def _signals(stop: StopSignal, end_waits: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM ask the batch to stop, a second one to stop at once."""
-
-    def request(_number: int, _frame: object) -> None:
-        stop.request()
-        end_waits()
-
-    numbers = ending_signals()
-    before = [signal.signal(number, request) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

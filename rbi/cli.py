@@ -39,6 +39,10 @@ _EPILOG = """exit codes: 0 every idea reached an outcome; 1 an error that is exp
 3 stopped at the budget, or ideas are left to try again, resumable; 130 interrupted, resumable.
 
 first steps:  rbi init   then   rbi run"""
+_BACKTEST_SETTINGS = (
+    *("results", "name", "data", "env", "sandbox", "workers", "timeout"),
+    *("cash", "commission", "spread", "margin"),
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -191,6 +195,25 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--yes", action="store_true", help="begin without asking, whatever it may cost")
     _settings(run, [s.key for s in SETTINGS if s.key != "ideas"])
 
+    own = _add(
+        commands, "backtest", "run strategies of your own on every dataset, without a model", _backtest
+    )
+    own.add_argument("paths", nargs="+", metavar="PATH", help="a .py file, or a folder of them")
+    own.add_argument(
+        "--part",
+        choices=("full", "dev"),
+        default="full",
+        help="all bars, or those before the hold-out (default: full)",
+    )
+    own.add_argument(
+        "--mode",
+        choices=("auto", "class", "script"),
+        default="auto",
+        help="what the files are: a strategy class, a program that calls Backtest itself, or told by whether"
+        " they call it anywhere (default: auto)",
+    )
+    _settings(own, [s.key for s in SETTINGS if s.key in _BACKTEST_SETTINGS])
+
     plan = _add(
         commands, "plan", "what `rbi run` would ask, cost and take; asks nobody and writes nothing", _plan
     )
@@ -280,6 +303,14 @@ def _run(arguments: argparse.Namespace) -> int:
     from rbi.app import run
 
     return run(_load(arguments), json_output=arguments.json, yes=arguments.yes)
+
+
+def _backtest(arguments: argparse.Namespace) -> int:
+    from rbi.app import backtest
+    from rbi.backtest_command import BacktestRequest
+
+    request = BacktestRequest(tuple(arguments.paths), str(Path.cwd()), arguments.part, arguments.mode)
+    return backtest(_load(arguments), request, json_output=arguments.json)
 
 
 def _plan(arguments: argparse.Namespace) -> int:
@@ -405,13 +436,19 @@ def _check_models(factory: ModelFactory, arguments: argparse.Namespace) -> int:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from rbi.doctor import examine, report
+    from rbi.doctor import examine, measure_levels, report
 
-    findings = examine(_load(arguments))
+    settings = _load(arguments)
+    findings, levels = examine(settings), measure_levels(settings)
     if arguments.json:
-        _print_json([finding.as_json() for finding in findings])
+        _print_json(
+            {
+                "findings": [finding.as_json() for finding in findings],
+                "levels": [level.as_json() for level in levels],
+            }
+        )
     else:
-        report(findings)
+        report(findings, levels)
     return ExitCode.OK if all(finding.ok for finding in findings) else ExitCode.ERROR
 
 

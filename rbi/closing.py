@@ -12,7 +12,7 @@ from rbi.console import console
 from rbi.domain import OutcomeKind
 from rbi.errors import ExitCode
 from rbi.records import BatchRecord, IdeaRecord
-from rbi.terminal import abandon, say, settle_streams
+from rbi.terminal import abandon, counted, say, settle_streams
 from rbi.views import counts_line, money_line, results_table
 from rbi.workplace import Workplace
 
@@ -30,22 +30,23 @@ def close(
     batch: BatchRecord,
     result: BatchResult,
     *,
+    noun: str = "idea",
     budget: float | None = None,
     quiet: bool,
 ) -> int:
     """Write the leaderboard, say how the batch ended, and return the exit code.
 
-    ``budget`` is in US dollars. With ``quiet`` nothing goes to standard output. Raises the error that stopped the
-    batch, if one did.
+    ``noun`` is what the batch is of, ``budget`` is in US dollars. With ``quiet`` nothing goes to standard output.
+    Raises the error that stopped the batch, if one did.
     """
     workplace.write_leaderboard(batch)
     records = workplace.journal.ideas(batch.name)
     if not quiet:
         try:
-            _show(workplace, batch, records, budget)
+            _show(workplace, batch, records, noun, budget)
         except BrokenPipeError:  # nobody reads the table; the batch has ended as it has ended
             abandon(sys.stdout)
-    code = _exit_code(workplace, batch, result, records)
+    code = _exit_code(workplace, batch, result, records, noun)
     if result.stuck:
         # A thread waits for a server that does not answer; everything is recorded, and it would keep us here.
         workplace.journal.close()
@@ -55,7 +56,11 @@ def close(
 
 
 def _show(
-    workplace: Workplace, batch: BatchRecord, records: Sequence[IdeaRecord], budget: float | None
+    workplace: Workplace,
+    batch: BatchRecord,
+    records: Sequence[IdeaRecord],
+    noun: str,
+    budget: float | None,
 ) -> None:
     out = console()
     rows = workplace.leaderboard(batch.name)
@@ -63,7 +68,8 @@ def _show(
     best = ranked[:SHOWN_IDEAS]
     out.print(results_table([row for row in rows if row.number in best], title=batch.name, width=out.width))
     if len(best) < len(ranked):
-        out.print(f"the first {len(best)} of {len(ranked)} ideas; all of them: rbi results {batch.name}")
+        every = counted(len(ranked), noun)
+        out.print(f"the first {len(best)} of {every}; all of them: rbi results {batch.name}")
     out.print(counts_line(records))
     out.print(money_line(workplace.journal.totals(batch.name), budget))
     out.print(f"leaderboard: {workplace.leaderboard_file(batch)}")
@@ -71,10 +77,15 @@ def _show(
 
 
 def _exit_code(
-    workplace: Workplace, batch: BatchRecord, result: BatchResult, records: Sequence[IdeaRecord]
+    workplace: Workplace,
+    batch: BatchRecord,
+    result: BatchResult,
+    records: Sequence[IdeaRecord],
+    noun: str,
 ) -> int:
     left = sum(not record.final for record in records)
-    done = f"{len(records) - left} of {len(records)} ideas are finished and safe"
+    be = "is" if len(records) == 1 else "are"
+    done = f"{len(records) - left} of {counted(len(records), noun)} {be} finished and safe"
     again = workplace.resume_command(batch.name)
     if result.error is not None:
         say(f"stopped: {done}")
@@ -85,15 +96,14 @@ def _exit_code(
     if result.ending is Ending.BUDGET:
         say(f"stopped at the budget: {done}\n  continue: {again} --budget USD")
         return ExitCode.STOPPED
-    return _say_what_is_left(records, again)
+    return _say_what_is_left(records, again, noun)
 
 
-def _say_what_is_left(records: Sequence[IdeaRecord], again: str) -> int:
+def _say_what_is_left(records: Sequence[IdeaRecord], again: str, noun: str) -> int:
     """Ideas that a further run may bring to an end: how many, and why they have none yet."""
     kinds = Counter(str(r.outcome["outcome"]) for r in records if not r.final and r.outcome)
     for kind, reason in _UNFINISHED.items():
         if kinds[kind]:
-            ideas = "1 idea" if kinds[kind] == 1 else f"{kinds[kind]} ideas"
             more = " --budget-per-idea USD" if kind is OutcomeKind.OVER_BUDGET else ""
-            say(f"{ideas} {reason}; to try again: {again}{more}")
+            say(f"{counted(kinds[kind], noun)} {reason}; to try again: {again}{more}")
     return ExitCode.STOPPED if kinds else ExitCode.OK

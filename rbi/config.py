@@ -86,6 +86,7 @@ class Settings:
     confirm_above: float = 1.0
     data: tuple[str, ...] = ("GOOG", "EURUSD")
     env: str = "auto"
+    sandbox: str = ""
     workers: int = 0
     timeout: float = 300.0
     limit: int = 0

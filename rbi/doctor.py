@@ -8,6 +8,7 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,14 @@ from rbi.data.catalog import load_all
 from rbi.errors import RbiError
 from rbi.intake.ideas_file import read_ideas
 from rbi.results import OUTCOME_FILE
-from rbi.terminal import printable
+from rbi.terminal import printable, say
 from rbi.workplace import JOURNAL_FILE, Workplace, open_existing
 from rbi.writers import writers
-from runners.base import RunnerError
-from runners.environments import describe
+from runners.backtest_runner import BacktestRunner
+from runners.base import Level, RunnerError
+from runners.enforcement import Enforced, measure
+from runners.environments import Environment, describe, resolve
+from runners.warmth import Containment
 
 LOW_DISK_BYTES = 1 << 30
 
@@ -46,6 +50,19 @@ class Finding:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a level of containment was seen to keep from strategies, or why it cannot be had here."""
+
+    level: Level
+    found: tuple[Enforced, ...]
+    why_not: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        return asdict(self)
+
+
 def examine(settings: Settings) -> tuple[Finding, ...]:
     """Look at everything a batch with these settings needs. Nothing is changed, installed or paid for."""
     looks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
@@ -54,6 +71,7 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
         ("model", _model),
         ("data", _data),
         ("environment", _environment),
+        ("sandbox", _sandbox),
         ("results", _results),
         ("journal", _journal),
         ("disk", _disk),
@@ -61,9 +79,45 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
     return tuple(_look(name, look, settings) for name, look in looks)
 
 
-def report(findings: tuple[Finding, ...]) -> None:
+def measure_levels(settings: Settings) -> tuple[Measured, ...]:
+    """What each level of containment keeps from a strategy here, by trying it; takes some seconds for each."""
+    environment = _usable_environment(settings)
+    say("rbi: trying what strategies can do at each level of containment, about 20 s")
+    return tuple(_measured(environment, level) for level in reversed(Level))
+
+
+def _measured(environment: Environment, level: Level) -> Measured:
+    try:
+        return Measured(level, measure(environment, level))
+    except RunnerError as error:
+        return Measured(level, (), why_not=error.message)
+
+
+def levels_page(levels: tuple[Measured, ...]) -> list[str]:
+    """The attempts as lines, with a column for each level."""
+    tried = next((measured.found for measured in levels if measured.found), ())
+    names = [measured.level.value for measured in levels]
+    lines = [f"{'a strategy that tries:':<60}" + "".join(f"{name:<12}" for name in names)]
+    for number, attempt in enumerate(tried):
+        cells = (_cell(measured.found[number]) if measured.found else "-" for measured in levels)
+        lines.append(f"  {attempt.attempt:<58}" + "".join(f"{cell:<12}" for cell in cells))
+    return [line.rstrip() for line in lines] + [
+        printable(f"{measured.level.value} is not possible here: {measured.why_not}")
+        for measured in levels
+        if measured.why_not
+    ]
+
+
+def _cell(found: Enforced) -> str:
+    return "stopped" if found.enforced else "POSSIBLE"
+
+
+def report(findings: tuple[Finding, ...], levels: tuple[Measured, ...]) -> None:
     """Print the findings for a person."""
     out = console()
+    for line in levels_page(levels):
+        out.print(line, highlight=False, soft_wrap=True)
+    out.print()
     for finding in findings:
         out.print(f"{'ok  ' if finding.ok else 'FIX '} {finding.name:<12} {printable(finding.detail)}")
         if finding.fix:
@@ -109,6 +163,28 @@ def _data(settings: Settings) -> str:
 def _environment(settings: Settings) -> str:
     about = describe(settings.env, cache=cache_folder(settings.environ), environ=settings.environ)
     return ", ".join(f"{key} {value}" for key, value in about.items())
+
+
+def _sandbox(settings: Settings) -> str:
+    containment = Containment.named(settings.sandbox)
+    environment = _usable_environment(settings)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(
+            BacktestRunner(environment, scratch_root=Path(folder), containment=containment)
+        ) as runner,
+    ):
+        level = runner.level()
+        why_not = "; ".join(f"{weaker}: {reason}" for weaker, reason in runner.why_not.items())
+    return f"strategies run at the level {level}" + (f" ({why_not})" if why_not else "")
+
+
+def _usable_environment(settings: Settings) -> Environment:
+    """The configured one if it is there; else the python that runs this, which can run strategies too."""
+    cache = cache_folder(settings.environ)
+    there = "state" not in describe(settings.env, cache=cache, environ=settings.environ)
+    spec = settings.env if there else "current"
+    return resolve(spec, cache=cache, environ=settings.environ)
 
 
 def _results(settings: Settings) -> str:

@@ -72,11 +72,12 @@ class AttemptReason(StrEnum):
 
     WRITTEN = "written"
     REPAIRED = "repaired"
+    GIVEN = "given"  # the user's own
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One version of the strategy, why it was made, and which model wrote it.
+    """One version of the strategy, why it was made, and which model wrote it (empty for the user's own).
 
     ``problem`` is what the check found before anything was run; such a version is never run.
     """
@@ -104,7 +105,7 @@ class Backtest:
     @property
     def trades(self) -> int:
         """Closed trades; 0 when the run failed."""
-        return len(self.result.trades)
+        return len(self.result.trades) if self.result.completed else 0
 
 
 class OutcomeKind(StrEnum):
@@ -113,6 +114,7 @@ class OutcomeKind(StrEnum):
     TRADED = "traded"
     NO_TRADES = "no trades"
     FAILED = "failed"
+    INVALID = "invalid"  # its numbers are not those that its trades lead to
     NOT_UNDERSTOOD = "not understood"
     MODEL_FAILED = "model failed"
     OVER_BUDGET = "over budget"
@@ -146,7 +148,8 @@ class Outcome:
 class Draft:
     """What an idea has led to so far: each stage takes one and returns the next.
 
-    Once ``outcome`` is set the idea has ended and no further stage touches it.
+    Once ``outcome`` is set the idea has ended and no further stage touches it. ``file`` is the path of a strategy
+    that the user wrote, as shown; empty where a model writes.
     """
 
     idea: Idea
@@ -155,6 +158,12 @@ class Draft:
     backtests: tuple[Backtest, ...] = ()
     models: tuple[str, ...] = ()
     outcome: Outcome | None = None
+    file: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the strategy is called: by its note, or by its file; empty if neither is there."""
+        return self.note.name if self.note else self.file
 
     @property
     def chosen(self) -> int:
@@ -180,7 +189,8 @@ class IdeaReport:
 class Row:
     """One line of a leaderboard: an idea on one dataset. Percentages are percent, Sharpe is annualised.
 
-    A number is ``None`` where there is none to give (nothing ran, or backtesting.py said NaN).
+    A number is ``None`` where there is none to give (nothing ran, or backtesting.py said NaN). ``part`` says which
+    bars, ``failure`` how this backtest ended badly, ``check`` what the runner's own computation says of the numbers.
     """
 
     number: int
@@ -202,8 +212,13 @@ class Row:
     attempts: int
     model: str
     folder: str
+    part: str = ""
+    failure: str = ""
+    check: str = ""
+    level: str = ""
+    road: str = ""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Row:
-        """A row as `dataclasses.asdict` gave it."""
+        """A row as `dataclasses.asdict` gave it; older ones have fewer fields."""
         return cls(**data)

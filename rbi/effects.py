@@ -18,7 +18,7 @@ from rbi.events import BacktestFinished, Events
 from rbi.journal import Journal
 from rbi.prompts import render
 from rbi.writers import Writers
-from runners.base import BarsFile, FailureKind, RunInterrupted, Runner, RunRequest, RunResult, Terms
+from runners.base import BarsFile, FailureKind, Mode, RunInterrupted, Runner, RunRequest, RunResult, Terms
 
 SCHEMA = 1
 
@@ -52,7 +52,10 @@ class KeyLocks:
 
 
 class JournaledEffects:
-    """Model calls and backtests of one batch. ``stopping`` set means: begin nothing more."""
+    """Model calls and backtests of one batch. ``stopping`` set means: begin nothing more.
+
+    ``mode`` is what the sources are that it runs.
+    """
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class JournaledEffects:
         timeout_s: float,
         events: Events,
         stopping: threading.Event,
+        mode: Mode = Mode.CLASS,
     ) -> None:
         self._batch = batch
         self._journal = journal
@@ -76,6 +80,7 @@ class JournaledEffects:
         self._timeout_s = timeout_s
         self._events = events
         self._stopping = stopping
+        self._mode = mode
         self._locks = KeyLocks()
 
     def ask(self, idea: Idea, stage: str, inputs: Mapping[str, str]) -> Answer:
@@ -87,7 +92,7 @@ class JournaledEffects:
     def backtest(self, idea: Idea, source: str, bars: BarsFile) -> RunResult:
         """The result of a strategy on a slice, remembered or new."""
         self._go_on()
-        request = RunRequest(source=source, bars=bars, terms=self._terms, timeout_s=self._timeout_s)
+        request = self._request(source, bars)
         identity = dict(self._runner.identity(request))
         key = effect_key("backtest", identity)
         with self._locks.hold(key):
@@ -98,6 +103,17 @@ class JournaledEffects:
         failure = result.failure.kind.value if result.failure else ""
         self._events.emit(BacktestFinished(idea.number, bars.name, failure, replayed))
         return result
+
+    def recorded(self, source: str, bars: BarsFile) -> RunResult | None:
+        """The remembered result of a strategy on a slice, whatever time it was given; ``None`` if there is none."""
+        identity = self._runner.identity(self._request(source, bars))
+        recorded = self._journal.recall(effect_key("backtest", identity))
+        return RunResult.from_json(recorded["result"]) if recorded else None
+
+    def _request(self, source: str, bars: BarsFile) -> RunRequest:
+        return RunRequest(
+            source=source, bars=bars, terms=self._terms, timeout_s=self._timeout_s, mode=self._mode
+        )
 
     def _remembered(self, key: str) -> RunResult | None:
         recorded = self._journal.recall(key)

@@ -12,7 +12,10 @@ from rbi.terminal import say
 
 @dataclass(frozen=True, slots=True)
 class BatchStarted:
-    """A batch begins or continues. ``finished`` of its ``total`` ideas had an outcome before."""
+    """A batch begins or continues. ``finished`` of its ``total`` ideas had an outcome before.
+
+    ``noun`` is what one of them is called before the user.
+    """
 
     name: str
     folder: str
@@ -21,6 +24,7 @@ class BatchStarted:
     model: str
     data: tuple[str, ...]
     workers: int
+    noun: str = "idea"
 
 
 @dataclass(frozen=True, slots=True)

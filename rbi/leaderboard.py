@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 
 from rbi.domain import Backtest, IdeaReport, OutcomeKind, Row, Verdict
+from runners.base import CheckStatus, RunResult
 
 _VERDICT_ORDER = {v.value: n for n, v in enumerate((Verdict.PASS, Verdict.CANNOT_TELL, Verdict.FAIL))}
 _OUTCOME_ORDER = {kind.value: n for n, kind in enumerate(OutcomeKind)}
@@ -22,13 +23,14 @@ def rows_of(report: IdeaReport, folder: str) -> tuple[Row, ...]:
 
 def _row(report: IdeaReport, backtest: Backtest | None, folder: str) -> Row:
     draft, outcome = report.draft, report.outcome
-    stats = backtest.result.stats if backtest else None
+    result = backtest.result if backtest else None
+    stats = result.stats if result and not _is_invalid(result) else None
     attempt = draft.attempts[draft.chosen - 1] if draft.chosen else None
     return Row(
         number=draft.idea.number,
         idea_id=draft.idea.idea_id,
         idea=" ".join(draft.idea.text.split()),
-        name=draft.note.name if draft.note else "",
+        name=draft.name,
         outcome=outcome.kind.value,
         cause=outcome.cause,
         verdict=outcome.verdict.value if outcome.verdict else "",
@@ -44,7 +46,16 @@ def _row(report: IdeaReport, backtest: Backtest | None, folder: str) -> Row:
         attempts=len(draft.attempts),
         model=attempt.model if attempt else (draft.models[-1] if draft.models else ""),
         folder=folder,
+        part=backtest.bars.part if backtest else "",
+        failure=result.failure.kind.value if result and result.failure else "",
+        check=result.check.status.value if result and result.check else "",
+        level=result.level.value if result else "",
+        road=result.road.value if result else "",
     )
+
+
+def _is_invalid(result: RunResult) -> bool:
+    return result.check is not None and result.check.status is CheckStatus.INVALID
 
 
 def _finite(value: float | None) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from models.errors import BudgetSpent, Interrupted, ModelError
+from rbi.data.slices import DEV
 from rbi.domain import Backtest, Draft, Idea, IdeaReport, Outcome, OutcomeKind, Verdict
 from rbi.stages.check import check
 from rbi.stages.context import Context
@@ -13,6 +14,7 @@ from rbi.stages.research import research
 from rbi.stages.run import run
 from rbi.stages.write import write
 from rbi.writers import BUDGET
+from runners.base import FailureKind
 
 Stage = Callable[[Draft, Context], Draft]
 STAGES: tuple[Stage, ...] = (research, write, check, run, repair)
@@ -20,6 +22,9 @@ STAGE_NAMES = tuple(stage.__name__ for stage in STAGES)
 
 FEW_TRADES = 30
 NOT_VALIDATED = "dev slice only: look-ahead, costs and the hold-out have not been tested"
+NOTHING_HELD_OUT = (
+    "all bars were used: look-ahead and costs have not been tested, and no hold-out is left to test on"
+)
 
 
 def run_idea(idea: Idea, context: Context, entered: Callable[[str], None]) -> IdeaReport:
@@ -43,30 +48,52 @@ def run_idea(idea: Idea, context: Context, entered: Callable[[str], None]) -> Id
     return IdeaReport(draft, conclude(draft))
 
 
+def run_given(draft: Draft, context: Context, entered: Callable[[str], None]) -> IdeaReport:
+    """Take a strategy that the user wrote, the draft's only attempt, to its outcome: it is run, and nothing else.
+
+    Raises what ends the whole batch, as `run_idea` does.
+    """
+    entered(run.__name__)
+    done = run(draft, context)
+    return IdeaReport(done, conclude(done))
+
+
 def conclude(draft: Draft) -> Outcome:
     """The outcome of an idea whose strategy was written."""
     chosen = draft.chosen_backtests
-    failed = [f"{b.bars.name}: {described(b.result.failure)}" for b in chosen if b.result.failure]
+    failed = [(b, b.result.failure) for b in chosen if b.result.failure]
+    reasons = tuple(f"{b.bars.name}: {described(failure)}" for b, failure in failed)
+    forged = next((n for n, (_, failure) in enumerate(failed) if failure.kind is FailureKind.FORGED), None)
+    if forged is not None:
+        first = (reasons[forged], *reasons[:forged], *reasons[forged + 1 :])
+        return Outcome(OutcomeKind.INVALID, None, first, cause=FailureKind.FORGED.value)
     if any(b.trades for b in chosen):
-        verdict, reasons = judge(chosen)
-        return Outcome(OutcomeKind.TRADED, verdict, (*reasons, *failed))
-    if failed:
-        first = next(b.result.failure for b in chosen if b.result.failure)
-        return Outcome(OutcomeKind.FAILED, None, tuple(failed), cause=first.kind.value)
+        verdict, judged = judge(chosen)
+        return Outcome(OutcomeKind.TRADED, verdict, (*judged, *reasons))
     problem = draft.attempts[-1].problem
-    if problem:
-        return Outcome(OutcomeKind.FAILED, None, (described(problem),), cause=problem.kind.value)
-    return Outcome(OutcomeKind.NO_TRADES, None, ("the strategy never traded",), cause="no_trades")
+    broken = next((failure for _, failure in failed if not failure.kind.has_numbers), problem)
+    if broken:
+        return Outcome(OutcomeKind.FAILED, None, reasons or (described(broken),), cause=broken.kind.value)
+    cause = failed[0][1].kind if failed else FailureKind.NO_TRADES
+    return Outcome(OutcomeKind.NO_TRADES, None, reasons or ("the strategy never traded",), cause=cause.value)
 
 
 def judge(backtests: tuple[Backtest, ...]) -> tuple[Verdict, tuple[str, ...]]:
-    """What dev results alone can say: FAIL for a bust account, otherwise CANNOT TELL. Never PASS."""
-    bust = [b.bars.name for b in backtests if b.result.stats and b.result.stats.equity_final <= 0]
+    """What results that were not validated can say: FAIL for a bust account, otherwise CANNOT TELL. Never PASS."""
+    bust = [b.bars.name for b in backtests if _is_bust(b)]
     if bust:
         return Verdict.FAIL, (f"bust on {', '.join(bust)}",)
     few = [f"{b.bars.name} {b.trades}" for b in backtests if b.trades < FEW_TRADES]
     reasons = (f"few trades ({', '.join(few)}; {FEW_TRADES} wanted)",) if few else ()
-    return Verdict.CANNOT_TELL, (NOT_VALIDATED, *reasons)
+    held_out = all(b.bars.part == DEV for b in backtests)
+    return Verdict.CANNOT_TELL, (NOT_VALIDATED if held_out else NOTHING_HELD_OUT, *reasons)
+
+
+def _is_bust(backtest: Backtest) -> bool:
+    failure, stats = backtest.result.failure, backtest.result.stats
+    if failure is not None and failure.kind is FailureKind.BUST:
+        return True
+    return stats is not None and stats.equity_final is not None and stats.equity_final <= 0
 
 
 def _ends_the_batch(error: ModelError) -> bool:

@@ -38,7 +38,7 @@ from rbi.events import (
     StageStarted,
 )
 from rbi.locks import ConsoleLock
-from rbi.terminal import printable
+from rbi.terminal import counted, plural, printable
 
 SHOWN_IDEAS = 8
 SECONDS_BETWEEN_WAITS = 30.0
@@ -58,6 +58,7 @@ class Tally:
     clock: Callable[[], float] = time.monotonic
     began: float = 0.0
     total: int = 0
+    noun: str = "idea"
     finished: int = 0
     before: int = 0
     in_flight: int = 0
@@ -74,7 +75,7 @@ class Tally:
         """Take an event into account."""
         match event:
             case BatchStarted():
-                self.began = self.clock()
+                self.began, self.noun = self.clock(), event.noun
                 self.total, self.finished, self.before = event.total, event.finished, event.finished
             case IdeaStarted():
                 self.active[event.number] = ("", event.text)
@@ -187,9 +188,7 @@ class LiveProgress:
                 line.truncate(self._console.width, overflow="ellipsis")
                 self._console.print(line)
             case RunFolderChanged():
-                self._console.print(
-                    Text(f"a new day: ideas that start now go to {event.folder}", style="bold")
-                )
+                self._console.print(Text(_new_day(event, self._tally.noun), style="bold"))
             case _:
                 remark = self._remarks.of(event)
                 if remark:
@@ -197,11 +196,13 @@ class LiveProgress:
 
     def _render(self) -> RenderableType:
         tally = self._tally
+        if not tally.total:
+            return Text()  # the batch has not begun
         counts = " · ".join(f"{n} {kind}" for kind, n in tally.outcomes.most_common())
         head = Table.grid(padding=(0, 1))
         head.add_row(
             ProgressBar(total=max(tally.total, 1), completed=tally.finished, width=28),
-            Text(f"{tally.finished}/{tally.total} ideas" + (f" · {counts}" if counts else "")),
+            Text(f"{tally.finished}/{counted(tally.total, tally.noun)}" + (f" · {counts}" if counts else "")),
         )
         rows: list[RenderableType] = [head, Text(tally.line(), style="dim")]
         if tally.waiting:
@@ -242,7 +243,7 @@ class PlainProgress:
                     f"{event.model} waits {event.seconds:.1f} s: {printable(event.reason)}"
                 )
             case RunFolderChanged():
-                self._console.write_line(f"a new day: ideas that start now go to {event.folder}")
+                self._console.write_line(_new_day(event, self._tally.noun))
             case _:
                 remark = self._remarks.of(event)
                 if remark:
@@ -304,8 +305,12 @@ def as_json(event: Event) -> dict[str, Any]:
 def _opening(event: BatchStarted) -> str:
     done = f", {event.finished} done before" if event.finished else ""
     data = ", ".join(event.data)
-    ideas = "1 idea" if event.total == 1 else f"{event.total} ideas"
-    return printable(f"{event.name}: {ideas}{done} · {event.model} · {data} · {event.workers} at once")
+    work = counted(event.total, event.noun)
+    return printable(f"{event.name}: {work}{done} · {event.model} · {data} · {event.workers} at once")
+
+
+def _new_day(event: RunFolderChanged, noun: str) -> str:
+    return f"a new day: {plural(noun)} that start now go to {event.folder}"
 
 
 def _closing(event: IdeaFinished) -> str:

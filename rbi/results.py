@@ -16,10 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from rbi.diagnostics import diagnostics
 from rbi.domain import Attempt, Backtest, IdeaReport, Row, slug
 from rbi.equity_svg import equity_svg
 from rbi.leaderboard import rows_of
-from runners.base import BarsFile, Captured, FailureKind, Trade
+from rbi.terminal import printable
+from runners.base import BarsFile, Captured, EquityCurve, FailureKind, RunResult, Trade
+from runners.packing import pack_value
 
 INCOMING = ".incoming"
 OUTCOME_FILE = "outcome.json"
@@ -87,7 +90,7 @@ def outcome_record(report: IdeaReport, folder: str) -> dict[str, Any]:
         "verdict": outcome.verdict.value if outcome.verdict else None,
         "cause": outcome.cause,
         "reasons": list(outcome.reasons),
-        "name": draft.note.name if draft.note else "",
+        "name": draft.name,
         "coverage": draft.note.coverage.value if draft.note else "",
         "ignored": list(draft.note.ignored) if draft.note else [],
         "chosen_attempt": draft.chosen,
@@ -98,6 +101,7 @@ def outcome_record(report: IdeaReport, folder: str) -> dict[str, Any]:
         "versions": [attempt.version for attempt in draft.attempts],
         "models": list(dict.fromkeys(draft.models)),
         "rows": [asdict(row) for row in rows_of(report, folder)],
+        "backtests": [{"dataset": b.bars.name, **findings(b)} for b in draft.chosen_backtests],
     }
 
 
@@ -126,15 +130,12 @@ def _backtest_files(backtest: Backtest, attempt: Attempt) -> dict[str, str]:
         "attempt": backtest.attempt,
         "version": attempt.version,
         "dataset": bars.name,
-        "part": bars.part,
         "bars": bars.rows,
         "fingerprint": bars.fingerprint,
-        "level": result.level,
-        "road": result.road,
-        "failure": asdict(result.failure) if result.failure else None,
+        **findings(backtest),
     }
     files = {
-        "backtest.json": json.dumps(about, indent=2, ensure_ascii=False) + "\n",
+        "backtest.json": json.dumps(about, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
         "stdout.txt": _captured(result.stdout),
         "stderr.txt": _captured(result.stderr),
     }
@@ -144,16 +145,44 @@ def _backtest_files(backtest: Backtest, attempt: Attempt) -> dict[str, str]:
         files["equity.svg"] = equity_svg(
             result.equity,
             title=f"{bars.name} ({bars.part})",
-            buy_and_hold=_buy_and_hold(bars, result.equity.equity[0]),
+            buy_and_hold=_buy_and_hold(bars, result.equity) if _are_the_bars_given(result) else None,
         )
     return files
 
 
-def _buy_and_hold(bars: BarsFile, cash: float) -> list[float]:
-    """What ``cash`` would have become if held in the instrument from the first bar on, without costs."""
+def findings(backtest: Backtest) -> dict[str, Any]:
+    """How a backtest was run and what came out beside its figures, as JSON values: the same whenever it is run."""
+    result = backtest.result
+    orders, account = result.orders, result.account
+    return {
+        "part": backtest.bars.part,
+        "level": result.level.value,
+        "road": result.road.value,
+        "seed": result.seed,
+        "check": {"status": result.check.status.value, "detail": result.check.detail}
+        if result.check
+        else None,
+        "failure": asdict(result.failure) if result.failure else None,
+        "orders": {**asdict(orders), "cancelled": dict(orders.cancelled)} if orders else None,
+        "account": {key: pack_value(value) for key, value in asdict(account).items()} if account else None,
+        "disagreement": result.disagreement,
+    }
+
+
+def _are_the_bars_given(result: RunResult) -> bool:
+    return result.account is None or not result.account.own_bars
+
+
+def _buy_and_hold(bars: BarsFile, equity: EquityCurve) -> list[float] | None:
+    """What the starting equity would have become if held in the instrument from the first bar on, without costs.
+
+    ``None`` if the curve does not belong to these bars, as when a program loaded some of them only.
+    """
     with np.load(bars.path, allow_pickle=False) as arrays:
         close = arrays["Close"]
-    return [float(value) for value in close / close[0] * cash]
+    if len(close) != len(equity.equity):
+        return None
+    return [float(value) for value in close / close[0] * equity.equity[0]]
 
 
 def _captured(output: Captured) -> str:
@@ -179,15 +208,17 @@ def _iso(time_ns: int) -> str:
 def summary(report: IdeaReport, record: Mapping[str, Any]) -> str:
     """One page on an idea for a person: how it ended, why, and the figures by dataset."""
     draft, outcome = report.draft, report.outcome
-    title = draft.note.name if draft.note else "No research note"
+    title = printable(draft.name) or "No research note"
     ending = outcome.kind.value + (f", verdict {outcome.verdict.value}" if outcome.verdict else "")
-    lines = [f"# {draft.idea.number}. {title}", "", draft.idea.text, "", f"**Outcome:** {ending}", ""]
+    words = printable(draft.idea.text) if draft.file else draft.idea.text
+    lines = [f"# {draft.idea.number}. {title}", "", words, "", f"**Outcome:** {ending}", ""]
     lines += [f"- {' '.join(reason.split())}" for reason in outcome.reasons]
     if draft.note:
         ignored = "; ".join(draft.note.ignored) or "nothing"
         lines += ["", f"**Understood:** {draft.note.coverage.value}. Ignored: {ignored}"]
     rows = [Row.from_json(row) for row in record["rows"]]
     lines += ["", *_figures([row for row in rows if row.dataset])]
+    lines += ["", *(line for backtest in draft.chosen_backtests for line in diagnostics(backtest))]
     if draft.attempts:
         lines += ["", "## Attempts", ""]
         lines += [_attempt_line(n, attempt) for n, attempt in enumerate(draft.attempts, start=1)]
@@ -197,7 +228,8 @@ def summary(report: IdeaReport, record: Mapping[str, Any]) -> str:
 def _figures(rows: list[Row]) -> list[str]:
     if not rows:
         return []
-    head = "| dataset (dev) | trades | return % | buy & hold % | Sharpe | max drawdown % | exposure % |"
+    part = rows[0].part or "dev"
+    head = f"| dataset ({part}) | trades | return % | buy & hold % | Sharpe | max drawdown % | exposure % |"
     lines = [head, "|---|---:|---:|---:|---:|---:|---:|"]
     for row in rows:
         numbers = (row.return_pct, row.buy_hold_pct, row.sharpe, row.max_drawdown_pct, row.exposure_pct)
@@ -208,4 +240,4 @@ def _figures(rows: list[Row]) -> list[str]:
 
 def _attempt_line(number: int, attempt: Attempt) -> str:
     remark = f": {' '.join(attempt.remark.split())}" if attempt.remark else ""
-    return f"{number}. {attempt.reason.value} by {attempt.model}{remark}"
+    return f"{number}. {attempt.reason.value}{f' by {attempt.model}' if attempt.model else ''}{remark}"

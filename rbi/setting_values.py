@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rbi.errors import UsageError
-from rbi.settings_table import ENVIRONMENTS, Setting, suggestion
+from rbi.settings_table import ENVIRONMENTS, SANDBOXES, Setting, suggestion
 
 UNSET = "none"
 
@@ -87,6 +87,12 @@ def _check_text(setting: Setting, value: str, where: str) -> None:
     if setting.key == "env" and value not in ENVIRONMENTS and not value.startswith("conda:"):
         raise UsageError(
             f"there is no kind of environment {value!r}", where=where, fix=suggestion(value, ENVIRONMENTS)
+        )
+    if setting.key == "sandbox" and value and value.removeprefix("=") not in SANDBOXES:
+        raise UsageError(
+            f"there is no level of containment {value!r}",
+            where=where,
+            fix=suggestion(value.removeprefix("="), SANDBOXES),
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 ENVIRONMENTS = ("auto", "venv", "current", "conda:NAME")
+SANDBOXES = ("namespaces", "landlock", "limits", "cold")  # strongest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,19 @@ SETTINGS: tuple[Setting, ...] = (
         repeatable=True,
         identity=True,
     ),
-    Setting("env", "where strategies run: auto, venv, current or conda:NAME", metavar="ENV", resumable=True),
+    Setting(
+        "env",
+        "where strategies run: auto, venv, current, conda:NAME or conda:/PREFIX",
+        metavar="ENV",
+        resumable=True,
+    ),
+    Setting(
+        "sandbox",
+        f"containment that a backtest needs at least: {', '.join(SANDBOXES)}; =LEVEL uses exactly that one"
+        " (default: the strongest that works here)",
+        metavar="LEVEL",
+        resumable=True,
+    ),
     Setting(
         "workers",
         "ideas worked on at once (0: by core count)",

@@ -32,6 +32,16 @@ def _unsafe(character: str) -> bool:
     return ord(character) in _BIDI or unicodedata.category(character) in ("Cc", "Cs", "Co", "Zl", "Zp")
 
 
+def counted(count: int, noun: str) -> str:
+    """``1 idea``, ``2 ideas``, ``3 strategies``."""
+    return f"{count} {noun if count == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """``ideas``, ``strategies``."""
+    return f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+
+
 def prepare_streams() -> None:
     """Make standard output and error usable: closed ones lead nowhere, and no character can fail to be written."""
     for name in ("stdout", "stderr"):

@@ -14,17 +14,24 @@ from rich.table import Table
 from rich.text import Text
 
 from models.factory import ModelListing
-from rbi.domain import Coverage, Row
+from rbi.domain import Coverage, OutcomeKind, Row
 from rbi.records import BatchRecord, IdeaRecord, Totals
 from rbi.terminal import printable, printable_lines
+from runners.base import CheckStatus
 
 FULL_WIDTH = 120
 _VERDICT_STYLE = {"PASS": "bold green", "CANNOT TELL": "yellow", "FAIL": "red"}
+_CHECK_MARK = {
+    CheckStatus.CONFIRMED.value: "✓",
+    CheckStatus.CANNOT_TELL.value: "?",
+    CheckStatus.INVALID.value: "✗",
+}
 
 
 def results_table(rows: Sequence[Row], *, title: str, width: int) -> RenderableType:
     """The leaderboard: one line a dataset, an idea's name and ending on its first line.
 
+    The column without a heading says what the runner's own computation found: ✓ confirmed, ? cannot tell, ✗ invalid.
     A terminal narrower than `FULL_WIDTH` gets fewer columns, so that no number is cut.
     """
     full = width >= FULL_WIDTH
@@ -35,6 +42,7 @@ def results_table(rows: Sequence[Row], *, title: str, width: int) -> RenderableT
     if full:
         table.add_column("outcome", no_wrap=True)
     table.add_column("data", no_wrap=True, max_width=16 if full else 8)
+    table.add_column("", no_wrap=True)
     for name, _ in _figures(full=full):
         table.add_column(name, justify="right", no_wrap=True, min_width=6)
     previous = 0
@@ -67,13 +75,14 @@ def _results_cells(row: Row, *, first: bool, full: bool) -> list[RenderableType]
     return [
         *(head if first else [""] * len(head)),
         Text(printable(row.dataset), overflow="ellipsis"),
+        _CHECK_MARK.get(row.check, ""),
         *(show(row) for _, show in _figures(full=full)),
     ]
 
 
 def _name(row: Row) -> Text:
     # A note that covers nothing has no strategy to name: the idea's own words say more.
-    name = row.idea if row.coverage in ("", Coverage.NONE) else row.name
+    name = row.idea if row.coverage == Coverage.NONE or not row.name else row.name
     return Text(printable(name), no_wrap=True, overflow="ellipsis")
 
 
@@ -81,8 +90,14 @@ def _ending(row: Row, *, full: bool) -> list[Text]:
     verdict = Text(row.verdict, style=_VERDICT_STYLE.get(row.verdict, ""))
     if not full:
         return [verdict if row.verdict else Text(row.outcome)]
-    cause = f": {row.cause}" if row.cause and row.outcome == "failed" else ""
-    return [verdict, Text(row.outcome + cause)]
+    ending = row.outcome
+    if row.outcome == OutcomeKind.FAILED and row.cause:
+        ending = f"failed: {row.cause}"
+    elif row.outcome == OutcomeKind.NO_TRADES and row.cause:
+        ending = row.cause.replace(
+            "_", " "
+        )  # never ordered, all cancelled: the name says that nothing was traded
+    return [verdict, Text(ending)]
 
 
 def counts_line(records: Iterable[IdeaRecord]) -> str:

@@ -1,29 +1,49 @@
-"""BacktestRunner: requests in, results out, one process tree for each, one at a time for each slot."""
+"""BacktestRunner: requests in, results out, one contained process for each job, one at a time for each slot."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
-import subprocess
-import sys
-import tempfile
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from runners.base import Captured, RunInterrupted, RunnerError, RunRequest, RunResult
-from runners.child_result import ChildResult, read_child_result
+from runners.base import (
+    Captured,
+    CheckStatus,
+    Failure,
+    FailureKind,
+    Level,
+    Mode,
+    NumbersCheck,
+    Road,
+    RunInterrupted,
+    RunnerError,
+    RunRequest,
+    RunResult,
+)
+from runners.child_result import ChildResult, ScenarioResult, read_child_result
+from runners.claim import BarArrays, Claim
 from runners.environments import Environment
-from runners.failures import find_failure
-from runners.inputs import check_params, check_terms, open_bars
+from runners.failures import diagnose, find_failure, forged
+from runners.inputs import BarsCache, LoadedBars, check_params, check_terms
 from runners.interruption import Interruption
-from runners.process import SUPERVISOR, Ending, Job, Limits, Stop, run_process
+from runners.limits import Limits
+from runners.printed_stats import PrintedStats, disagreement
+from runners.process import Ending, Job, Launcher, Stop, run_process
+from runners.sandbox import CHILD
+from runners.verification import check_numbers
+from runners.warmth import Containment, Warmth
+from runners.work_folder import work_folder
 
-_REMOVAL = SUPERVISOR.with_name("removal.py")
 _WAIT_S = 0.1  # how often a run that waits for a slot looks whether it was interrupted
+_CPU_SPARE_S = 10  # the wall clock is to end a run first: it says more
+_TRIES = 3  # how often a job is begun that loses its server
+_CHANGED_BARS = "the script changed the bars or brought its own"
 
 
 def available_cores() -> int:
@@ -36,16 +56,17 @@ def available_cores() -> int:
 def harness_version() -> str:
     """A digest of the files that run inside the strategy environment."""
     digest = hashlib.sha256()
-    for path in sorted(SUPERVISOR.parent.glob("*.py")):
+    for path in sorted(CHILD.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 
 class BacktestRunner:
-    """Implements `runners.base.Runner` with a fresh process tree for every run (level ``cold``).
+    """Implements `runners.base.Runner`: contained as strongly as the machine allows, warm where it can be.
 
-    ``scratch_root`` is an existing folder in which every run gets a private work folder, removed after it.
-    ``slots`` is how many runs go on at the same time; further ones wait, without their time-out running.
+    ``scratch_root`` is an existing folder for work folders that have to be on the disk. ``slots`` is how many jobs go
+    on at the same time, by default one for each core; further ones wait, without their time-out running. ``containment``
+    says which levels may be used. The server is started by the first run; `close` ends it, as does the end of rbi.
     """
 
     def __init__(
@@ -55,6 +76,7 @@ class BacktestRunner:
         scratch_root: Path,
         slots: int | None = None,
         limits: Limits | None = None,
+        containment: Containment | None = None,
     ) -> None:
         self._environment = environment
         self._scratch_root = scratch_root
@@ -62,19 +84,30 @@ class BacktestRunner:
         self._slots = threading.BoundedSemaphore(slots or available_cores())
         self._interruption = Interruption()
         self._harness_version = harness_version()
+        self._bars = BarsCache()
+        self._warmth = Warmth(
+            environment,
+            scratch_root=scratch_root,
+            limits=self._limits,
+            containment=containment or Containment(),
+            interruption=self._interruption,
+        )
 
     def identity(self, request: RunRequest) -> Mapping[str, Any]:
         """See `Runner.identity`."""
         versions = self._environment.versions
+        script = request.mode is Mode.SCRIPT
         return {
             "source": hashlib.sha256(request.source.encode("utf-8", errors="surrogatepass")).hexdigest(),
+            "mode": request.mode.value,
             "bars": {
                 "name": request.bars.name,
                 "part": request.bars.part,
                 "fingerprint": request.bars.fingerprint,
+                **({"text": _digest(request.bars.text)} if script and request.bars.text else {}),
             },
-            "terms": asdict(request.terms),
-            "params": dict(request.params),
+            **({} if script else {"terms": asdict(request.terms), "params": dict(request.params)}),
+            "seed": request.seed,
             "harness": self._harness_version,
             "python": ".".join(versions["python"].split(".")[:2]),
             "libraries": {name: versions[name] for name in ("backtesting", "numpy", "pandas")},
@@ -82,29 +115,35 @@ class BacktestRunner:
 
     def run(self, request: RunRequest) -> RunResult:
         """See `Runner.run`. Also raises `RunnerError` for unusable terms, parameters or bars."""
-        check_params(request.params)
-        with self._slot(), open_bars(request.bars) as bars, self._scratch() as scratch:
-            check_terms(request.terms, bars.lowest_close)
-            job = Job(
-                python=self._environment.python,
-                request={
-                    "source": request.source,
-                    "terms": asdict(request.terms),
-                    "params": dict(request.params),
-                },
-                bars=bars.file,
-                scratch=scratch,
-                timeout_s=request.timeout_s,
-                limits=self._limits,
-            )
-            ending = run_process(job, self._interruption)
-            if ending.stop is Stop.INTERRUPT:
-                raise _interrupted()
-            return self._result(request, ending, read_child_result(ending.result, bars.time))
+        return self.run_all([request])[0]
+
+    def run_all(self, requests: Sequence[RunRequest]) -> tuple[RunResult, ...]:
+        """See `Runner.run_all`. Also raises `RunnerError` for unusable terms, parameters or bars."""
+        _check_one_version(requests)
+        results: list[RunResult] = []
+        with self._slot():
+            while len(results) < len(requests):
+                # A run that is cut short says nothing of the scenarios after it: they get a job of their own.
+                results.extend(self._job(requests[len(results) :]))
+        return tuple(results)
 
     def interrupt(self) -> None:
         """See `Runner.interrupt`. Returns at once; safe to call from a signal handler."""
         self._interruption.set()
+
+    def close(self) -> None:
+        """End what is kept ready for further runs; none may be going on."""
+        self._warmth.close()
+        self._bars.close()
+
+    def level(self) -> Level:
+        """The level that runs are contained at here, and found by trying. Raises `RunnerError` if none is allowed."""
+        return self._warmth.launcher().level
+
+    @property
+    def why_not(self) -> Mapping[Level, str]:
+        """Of each stronger level, what stands in its way."""
+        return self._warmth.why_not
 
     @contextmanager
     def _slot(self) -> Iterator[None]:
@@ -117,34 +156,93 @@ class BacktestRunner:
                 return
         raise _interrupted()
 
-    @contextmanager
-    def _scratch(self) -> Iterator[Path]:
-        try:
-            folder = Path(tempfile.mkdtemp(prefix="run-", dir=self._scratch_root.absolute()))
-        except OSError as error:
-            raise RunnerError(
-                f"no work folder can be made in {self._scratch_root}: {error.strerror}",
-                hint="make space, or choose a folder that can be written",
-            ) from error
-        try:
-            yield folder
-        finally:
-            _remove(folder)
+    def _job(self, requests: Sequence[RunRequest]) -> list[RunResult]:
+        loaded = [self._bars.load(request.bars) for request in requests]
+        for request, bars in zip(requests, loaded, strict=True):
+            check_params(request.params)
+            if request.mode is Mode.CLASS:
+                check_terms(request.terms, bars.lowest_close)
+        ran = self._run_job(requests, loaded)
+        if ran.ending.stop is Stop.INTERRUPT:
+            raise _interrupted()
+        child = read_child_result(ran.ending.result, [bars.arrays for bars in loaded])
+        if not ran.ending.stop and not child.ready and ran.ending.exit_code != -9:
+            raise self._unusable(child, ran.ending.stderr)
+        return self._results(requests, loaded, ran, child)
 
-    def _result(self, request: RunRequest, ending: Ending, child: ChildResult) -> RunResult:
-        if not ending.stop and not child.ready and ending.exit_code != -9:
-            raise self._unusable(child, ending.stderr)
-        failure = find_failure(ending, child, request, self._limits)
-        numbers = child.numbers if failure is None else None
-        return RunResult(
-            stats=numbers.stats if numbers else None,
-            equity=numbers.equity if numbers else None,
-            trades=numbers.trades if numbers else (),
-            failure=failure,
-            stdout=ending.stdout,
-            stderr=ending.stderr,
-            elapsed_s=ending.elapsed_s,
+    def _run_job(self, requests: Sequence[RunRequest], loaded: Sequence[LoadedBars]) -> _Ran:
+        """Once more on a new server if the one it ran on went down or is spoilt: that need not be this job's doing."""
+        for _ in range(_TRIES):
+            launcher = self._warmth.launcher()
+            with ExitStack() as stack:
+                ran = self._begin(requests, loaded, launcher, stack)
+            ending = ran.ending
+            if ending.stop or launcher.level is Level.COLD or (ending.began and not ending.server_lost):
+                break
+            if not ending.server_lost:
+                self._warmth.discard(launcher)
+        return ran
+
+    def _begin(
+        self,
+        requests: Sequence[RunRequest],
+        loaded: Sequence[LoadedBars],
+        launcher: Launcher,
+        stack: ExitStack,
+    ) -> _Ran:
+        first = requests[0]
+        distinct = list({id(bars): bars for bars in loaded}.values())
+        timeout_s = max(request.timeout_s for request in requests)
+        printed = PrintedStats() if first.mode is Mode.SCRIPT else None
+        job = Job(
+            request={
+                "mode": first.mode.value,
+                "source": first.source,
+                "scenarios": [
+                    {
+                        "bars": distinct.index(bars),
+                        "dataset": request.bars.name,
+                        "terms": asdict(request.terms),
+                        "params": dict(request.params),
+                        "seed": request.seed,
+                    }
+                    for request, bars in zip(requests, loaded, strict=True)
+                ],
+            },
+            bars=[bars.file for bars in distinct],
+            text=_open_text(first, stack),
+            scratch=stack.enter_context(work_folder(self._scratch_root, launcher.level)),
+            timeout_s=timeout_s,
+            scenarios=len(requests),
+            limits=self._limits,
+            confinement={"limits": self._limits.rlimits(math.ceil(timeout_s * len(requests)) + _CPU_SPARE_S)},
+            heard=printed.feed if printed else _ignore,
         )
+        ending = run_process(job, launcher, self._interruption)
+        if printed:
+            printed.close()
+        return _Ran(ending, launcher.level, printed)
+
+    def _results(
+        self, requests: Sequence[RunRequest], loaded: Sequence[LoadedBars], ran: _Ran, child: ChildResult
+    ) -> list[RunResult]:
+        """One for each scenario that was reported, and one for the scenario that the run ended in."""
+        results = []
+        for number, (request, bars) in enumerate(zip(requests, loaded, strict=True)):
+            reported = number < len(child.scenarios)
+            scenario = child.scenarios[number] if reported else ScenarioResult()
+            ended_in = not reported or number == len(requests) - 1
+            # What happened to the process after a scenario's report is the next one's affair.
+            ending = (
+                ran.ending
+                if ended_in
+                else replace(ran.ending, stop=None, exit_code=0, strays=0, channel_lost=False)
+            )
+            failure = find_failure(ending, scenario, request, self._limits)
+            results.append(_result(request, bars, replace(ran, ending=ending), scenario, failure, number))
+            if not reported:
+                break
+        return results
 
     def _unusable(self, child: ChildResult, stderr: Captured) -> RunnerError:
         said = child.broken or (stderr.tail or stderr.head).strip()[-500:] or "it ended without a word"
@@ -154,15 +252,135 @@ class BacktestRunner:
         )
 
 
-def _remove(folder: Path) -> None:
-    """Never raises for anything in ``folder``: how a run ended matters more than what it left behind."""
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """A job that has ended, the level it ran at, and what a script printed of its statistics."""
+
+    ending: Ending
+    level: Level
+    printed: PrintedStats | None
+
+    def elapsed_s(self, number: int) -> float:
+        """How long the scenario of that number took."""
+        ends = self.ending.elapsed_s
+        if number == len(ends) - 2:
+            number += 1  # the end of the last scenario is that of the run
+        return ends[min(number, len(ends) - 1)] - (ends[number - 1] if 0 < number < len(ends) - 1 else 0.0)
+
+
+def _result(
+    request: RunRequest,
+    bars: LoadedBars,
+    ran: _Ran,
+    scenario: ScenarioResult,
+    failure: Failure | None,
+    number: int,
+) -> RunResult:
+    bare = RunResult(
+        stats=None,
+        equity=None,
+        trades=(),
+        failure=failure,
+        stdout=ran.ending.stdout,
+        stderr=ran.ending.stderr,
+        elapsed_s=ran.elapsed_s(number),
+        level=ran.level,
+        seed=request.seed,
+        road=Road.CLASS if request.mode is Mode.CLASS else Road.OBSERVED,
+    )
+    printed = ran.printed
+    if failure and not (request.mode is Mode.SCRIPT and failure.kind in _AFTER_A_RUN):
+        return bare
+    if scenario.claim is None:
+        return _printed_only(bare, printed)
+    claim = scenario.claim
+    check = _check(claim, request, scenario.own_bars or bars.arrays)
+    found = replace(bare, account=claim.account, orders=scenario.orders, check=check)
+    if check.status is CheckStatus.INVALID:
+        return replace(found, failure=forged(check))
+    return replace(
+        found,
+        stats=claim.stats,
+        equity=scenario.equity,
+        trades=scenario.trades,
+        failure=failure or diagnose(scenario),
+        disagreement=disagreement(printed.last, claim.stats) if printed and printed.last else "",
+    )
+
+
+_UNEVENTFUL: Mapping[str, Any] = {"stop": None, "exit_code": 0, "strays": 0, "channel_lost": False}
+# A script that ends so may have finished a backtest before: its numbers are true.
+_AFTER_A_RUN = frozenset(FailureKind) - {
+    FailureKind.TIMEOUT,
+    FailureKind.OUTPUT,
+    FailureKind.MEMORY,
+    FailureKind.SCRATCH,
+    FailureKind.CRASHED,
+    FailureKind.KILLED,
+    FailureKind.STRAY_PROCESS,
+    FailureKind.NO_RESULT,
+}
+
+
+def _check(claim: Claim, request: RunRequest, bars: BarArrays) -> NumbersCheck:
+    """What the runner's own computation says; of bars that the script made itself, nothing can be said for sure."""
+    check = check_numbers(claim, bars, agreed=request.terms if request.mode is Mode.CLASS else None)
+    if claim.account.own_bars and check.status is CheckStatus.CONFIRMED:
+        return NumbersCheck(CheckStatus.CANNOT_TELL, _CHANGED_BARS)
+    return check
+
+
+def _printed_only(bare: RunResult, printed: PrintedStats | None) -> RunResult:
+    """What a script printed without any backtest that was observed."""
+    if printed is None or printed.last is None or not printed.complete:
+        return bare
+    return replace(
+        bare,
+        stats=printed.last,
+        road=Road.PRINTED,
+        check=NumbersCheck(CheckStatus.CANNOT_TELL, "nothing but printed text: no backtest was observed"),
+    )
+
+
+def _check_one_version(requests: Sequence[RunRequest]) -> None:
+    """Raise unless the requests can share a process."""
+    if not requests:
+        raise ValueError("no scenario was asked for")
+    if len({(request.source, request.mode) for request in requests}) != 1:
+        raise ValueError("the scenarios of one job are of one strategy version")
+    if len(requests) > 1 and requests[0].mode is Mode.SCRIPT:
+        raise ValueError("a script brings its own scenarios: run each alone")
+
+
+def _open_text(request: RunRequest, stack: ExitStack) -> IO[bytes] | None:
+    """The text that a script reads, open. Raises `RunnerError` if there is none."""
+    if request.mode is Mode.CLASS:
+        return None
+    text = request.bars.text
     try:
-        (folder / "work").rmdir()  # most strategies leave it empty
-        folder.rmdir()
-    except OSError:
-        command = [sys.executable, "-I", "-S", str(_REMOVAL), str(folder)]
-        with suppress(OSError):
-            subprocess.run(command, stdin=subprocess.DEVNULL, start_new_session=True, check=False)
+        if text is None:
+            raise FileNotFoundError("no text of these bars was made")
+        return stack.enter_context(text.open("rb"))
+    except OSError as error:
+        raise RunnerError(
+            f"the bars of {request.bars.name} ({request.bars.part}) cannot be given to a script: {error}",
+            hint="see whether the data file is still where it was",
+        ) from error
+
+
+def _digest(path: Path) -> str:
+    """The sha256 of a file's content. Raises `RunnerError` if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise RunnerError(
+            f"the data file cannot be read: {path}: {error.strerror}", hint="bring it back"
+        ) from error
+
+
+def _ignore(_piece: bytes) -> None:
+    """What a strategy prints is of no use beyond what is kept of it."""
 
 
 def _interrupted() -> RunInterrupted:

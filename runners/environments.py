@@ -20,6 +20,7 @@ _BACKTESTING = re.compile(r"0\.6\.(?:[6-9]|[1-9]\d+)(?!\d)")
 _BACKTESTING_RANGE = "backtesting>=0.6.6,<0.7"
 _OWN_NAME = "rbi"  # of the conda environment that is used without being asked for
 _SPECS = "auto, venv, current, conda:NAME or conda:/PREFIX"
+_CONDA_VARIABLES = ("CONDA_", "MAMBA_")
 
 Progress = Callable[[str], None]
 
@@ -57,7 +58,8 @@ def resolve(
     """The environment that ``spec`` names, checked by running it; the venv is made if need be.
 
     ``spec`` is ``auto`` (a conda environment called ``rbi`` if there is one, else the venv), ``venv``,
-    ``current`` (the interpreter that runs rbi), ``conda:NAME`` or ``conda:/PREFIX``. ``cache`` is the folder that
+    ``current`` (the interpreter that runs rbi), ``conda:NAME`` or ``conda:/PREFIX`` (also ``conda:~/x`` and
+    ``conda:./x``). ``cache`` is the folder that
     the venv is under. ``environ`` is where conda is looked for and what uv is given (without anything that looks
     like a secret). ``progress`` gets lines for a person.
     Raises `RunnerError` if there is no such environment or strategies cannot run in it.
@@ -67,6 +69,33 @@ def resolve(
         answer = venv.ensure(place.python.parent.parent, cache, environ, progress)
         return Environment(place.kind, place.name, answer.prefix, place.python, answer.versions)
     return _checked(place, cache)
+
+
+def create(
+    spec: str, *, cache: Path, environ: Mapping[str, str], progress: Progress = lambda _: None
+) -> Environment:
+    """The environment that ``spec`` names, made if it is not there. A conda environment that is there stays as it is.
+
+    Raises `RunnerError` as `resolve` does, and if it cannot be made.
+    """
+    kind, _, name = spec.partition(":")
+    if kind == "conda" and name and not _is_there(name, environ):
+        conda.create(name, _for_installing(environ, cache), progress)
+    return resolve(spec, cache=cache, environ=environ, progress=progress)
+
+
+def _is_there(name: str, environ: Mapping[str, str]) -> bool:
+    try:
+        conda.find_prefix(name, environ)
+    except RunnerError:
+        return False
+    return True
+
+
+def _for_installing(environ: Mapping[str, str], cache: Path) -> dict[str, str]:
+    """As for the venv, and conda's own settings: packages run code of theirs while they are installed."""
+    own = {key: value for key, value in environ.items() if key.startswith(_CONDA_VARIABLES)}
+    return {**venv.install_environ(environ, cache), **own}
 
 
 def describe(spec: str, *, cache: Path, environ: Mapping[str, str]) -> dict[str, str]:
@@ -85,15 +114,23 @@ def describe(spec: str, *, cache: Path, environ: Mapping[str, str]) -> dict[str,
 def remove(spec: str, *, cache: Path, environ: Mapping[str, str]) -> None:
     """Delete every venv that rbi made under ``cache``.
 
-    Raises `RunnerError` if ``spec`` names an environment that rbi did not make.
+    Raises `RunnerError` if ``spec`` names an environment that is not rbi's own: conda's stay conda's.
     """
     place = _locate(spec, cache, environ, lambda _: None)
     if place.kind is not Kind.VENV:
         raise RunnerError(
-            f"the environment {place.name} was not made by rbi, so rbi does not remove it: {place.python}",
-            hint="use --env venv to remove the one that rbi made",
+            f"the environment {place.name} is not rbi's own, so rbi does not remove it: {place.python}",
+            hint=_how_to_remove(place, environ),
         )
     venv.remove(cache)
+
+
+def _how_to_remove(place: _Place, environ: Mapping[str, str]) -> str:
+    own = "use --env venv to remove the one that is"
+    if place.kind is not Kind.CONDA:
+        return own
+    executable = conda.find_executable(environ) or "conda"
+    return f'"{executable}" env remove -p "{place.python.parent.parent}" removes it; {own}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +166,11 @@ def _checked(place: _Place, cache: Path) -> Environment:
     what = f"the {place.kind.value} environment {place.name}"
     own = place.kind is Kind.VENV
     again = "rbi makes it again at first use, or with: rbi env create"
+    if place.kind is Kind.CONDA and not place.python.exists():
+        raise RunnerError(
+            f"{what} has no python: {place.python}",
+            hint=f'conda install -p "{place.python.parent.parent}" python={conda.PYTHON} pip',
+        )
     try:
         answer = probe(place.python, home_in(cache))
     except ProbeFailed as error:

@@ -5,188 +5,162 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from runners.base import Failure, FailureKind, RunRequest
-from runners.child_result import ChildResult
-from runners.process import Ending, Limits, Stop
+from runners.base import Account, Failure, FailureKind, Mode, NumbersCheck, OrderDiagnostics, RunRequest
+from runners.child_result import ScenarioResult, WithoutMargin
+from runners.failure_rules import rule_of
+from runners.limits import Limits
+from runners.process import Ending, Stop
 from runners.untrusted_text import neutralise
 
 TEXT_LIMIT = 4096
-_DUMPED_LINE = re.compile(r'File "strategy\.py", line (\d+)')
-_BARS = (
-    "Bars come from the runner as self.data with Open, High, Low, Close and Volume; there is no other data."
-)
+_DUMPED_LINE = re.compile(r'File "(?:[^"\n]*/)?strategy\.py", line (\d{1,9})')
+_TEXTS = ("stage", "type", "message", "module", "function", "context", "source_line")
+_REASONS = {
+    "margin": "for want of margin",
+    "by_strategy": "by the strategy",
+    "exclusive": "by the next order",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """Names an exception. A field left empty matches everything; the first rule that matches wins."""
-
-    kind: FailureKind
-    hint: str
-    stage: str = ""
-    bases: frozenset[str] = frozenset()
-    module: str = ""
-    functions: frozenset[str] = frozenset()
-    message: str = ""
-
-    def matches(self, error: Mapping[str, Any]) -> bool:
-        """Whether this is ``error``'s rule."""
-        return (
-            (not self.stage or self.stage == error["stage"])
-            and (not self.bases or not self.bases.isdisjoint(error["bases"]))
-            and error["module"].startswith(self.module)
-            and (not self.functions or error["function"] in self.functions)
-            and re.search(self.message, error["message"]) is not None
-        )
-
-
-def _names(names: str) -> frozenset[str]:
-    return frozenset(names.split())
-
-
-_ENGINE = "backtesting.backtesting"
-_RULES = (
-    _Rule(
-        FailureKind.ENVIRONMENT_READ,
-        "Do not read environment variables: there is nothing in them. Make every setting a class attribute.",
-        stage="environment",
-    ),
-    _Rule(
-        FailureKind.SYNTAX,
-        "Give the complete module again with this line put right; it may have been cut off.",
-        stage="compile",
-    ),
-    _Rule(
-        FailureKind.EXITED,
-        "Do not call sys.exit, exit or quit: define the class and let the runner run it.",
-        bases=_names("SystemExit"),
-    ),
-    _Rule(
-        FailureKind.MEMORY,
-        "Use less memory: compute indicators once, in init, with arrays as long as the data.",
-        bases=_names("MemoryError"),
-    ),
-    _Rule(
-        FailureKind.NO_STRATEGY_CLASS,
-        "Define exactly one subclass of backtesting.Strategy in the module.",
-        stage="find",
-        bases=_names("NoStrategyClassError"),
-    ),
-    _Rule(
-        FailureKind.INPUT,
-        "Do not ask for input: nobody answers. Make it a class attribute.",
-        bases=_names("EOFError"),
-    ),
-    _Rule(
-        FailureKind.IMPORT,
-        "Import only the standard library, numpy, pandas, scipy, talib, pandas_ta and backtesting.",
-        bases=_names("ImportError"),
-    ),
-    _Rule(
-        FailureKind.PARAMETER,
-        "Declare every parameter as a class attribute of the strategy, with its default.",
-        functions=_names("_check_params"),
-        message="is missing parameter",
-    ),
-    _Rule(
-        FailureKind.ERROR,
-        "Do not set the account's cash or equity; trade with self.buy, self.sell and close.",
-        bases=_names("NotFiniteError"),
-    ),
-    _Rule(
-        FailureKind.DATA,
-        f"Do not call Backtest: define the class and let the runner run it. {_BARS}",
-        module=_ENGINE,
-        message="must be a pandas.DataFrame",
-    ),
-    _Rule(
-        FailureKind.ORDER,
-        "size must be a fraction between 0 and 1 or a whole number of units: round it and skip the order when it is 0.",
-        module=_ENGINE,
-        functions=_names("buy sell"),
-    ),
-    _Rule(
-        FailureKind.ORDER,
-        "For a long order sl < entry price < tp, for a short one tp < entry price < sl. "
-        "Compute them from the current close and skip the order if they are not on the right side.",
-        module=_ENGINE,
-        message="orders require:",
-    ),
-    _Rule(
-        FailureKind.ORDER,
-        "Check sizes, stops, limits and targets: finite numbers above 0; a portion to close is between 0 and 1.",
-        module=_ENGINE,
-        functions=_names("new_order close __set_contingent __init__"),
-        bases=_names("AssertionError ValueError TypeError"),
-    ),
-    _Rule(FailureKind.DATA, _BARS, bases=_names("BundledDataError FileNotFoundError")),
-    _Rule(FailureKind.DATA, _BARS, module="backtesting._util", bases=_names("KeyError AttributeError")),
-    _Rule(FailureKind.DATA, _BARS, module="pandas", bases=_names("KeyError")),
-    _Rule(
-        FailureKind.DATA,
-        f"Do not use the network. {_BARS}",
-        bases=_names("ConnectionError gaierror URLError HTTPError RequestException"),
-    ),
-    _Rule(
-        FailureKind.ERROR,
-        "Series of self.data and indicators are numpy arrays. Inside a function given to self.I, wrap the argument "
-        "in pd.Series(...) first; elsewhere use .s, as in self.data.Close.s.",
-        bases=_names("AttributeError"),
-        message=r"'(_Array|_Indicator|numpy\.ndarray)' object has no attribute",
-    ),
-    _Rule(
-        FailureKind.ERROR,
-        "A position has size, pl, pl_pct, is_long, is_short and close(). The entry price is "
-        "self.trades[-1].entry_price.",
-        bases=_names("AttributeError"),
-        message="'Position' object has no attribute",
-    ),
-    _Rule(
-        FailureKind.ERROR,
-        "The broker is private. Use self.equity, self.position, self.orders, self.trades and self.closed_trades.",
-        bases=_names("AttributeError"),
-        message="'_?Broker' object has no attribute",
-    ),
-    _Rule(
-        FailureKind.ERROR,
-        "The number of the current bar is len(self.data) - 1.",
-        bases=_names("AttributeError"),
-        message="has no attribute '_?(i|index|bar_index|current_bar)'",
-    ),
-    _Rule(
-        FailureKind.ERROR,
-        "A function given to self.I must return an array, or a tuple of arrays, as long as the data.",
-        module=_ENGINE,
-        functions=_names("I"),
-    ),
-    _Rule(
-        FailureKind.ERROR,
-        "Define both init(self) and next(self).",
-        bases=_names("TypeError"),
-        message="abstract class",
-    ),
-)
-_NO_RULE = "Correct the strategy at the line shown."
-
-
-def find_failure(ending: Ending, child: ChildResult, request: RunRequest, limits: Limits) -> Failure | None:
+def find_failure(
+    ending: Ending, scenario: ScenarioResult, request: RunRequest, limits: Limits
+) -> Failure | None:
     """Why there are no numbers to be used, or ``None`` if there are.
 
-    What stopped the run comes first, then how its process ended,
-    then what it reported.
+    What stopped the run comes first, then how its process ended, then what it reported. Of a script that failed after
+    its last backtest there may be numbers nevertheless.
     """
     if ending.stop:
         return _stopped(ending, request, limits)
     if ending.exit_code is None or ending.exit_code < 0:
-        return _crashed(ending, request.source)
-    if child.failure is not None:
-        return _raised(child.failure)
-    if child.numbers and ending.exit_code == 0:
+        return _crashed(ending, request, limits)
+    if scenario.failure is not None:
+        return _raised(scenario.failure, request.mode)
+    if scenario.claim and ending.exit_code == 0:
         return _stray(ending)
-    return _without_numbers(ending, child)
+    return _without_numbers(ending, scenario, request.mode)
+
+
+def forged(check: NumbersCheck) -> Failure:
+    """The failure of a run whose numbers its bars and trades contradict."""
+    return Failure(
+        FailureKind.FORGED,
+        f"the numbers are not those of a backtest on these bars: {check.detail}",
+        "Trade with self.buy, self.sell and close only: change neither the bars, the engine nor its results.",
+    )
+
+
+def diagnose(scenario: ScenarioResult) -> Failure | None:
+    """Why the numbers of a backtest that ran to its end lead nowhere; ``None`` if they may lead somewhere."""
+    if scenario.claim is None or scenario.orders is None:
+        return None
+    orders, account = scenario.orders, scenario.claim.account
+    if scenario.claim.stats.equity_final is not None and scenario.claim.stats.equity_final <= 0:
+        return _bust(scenario, account)
+    if scenario.trades:
+        return None
+    if orders.placed == 0 and orders.refused == 0:
+        return _never_ordered(orders)
+    lost = sum(orders.cancelled.values()) + orders.refused
+    if orders.filled == 0 and lost > orders.pending:  # what was ordered last is often still waiting
+        return _all_cancelled(orders, account, scenario.without_margin)
+    return _no_trades(orders, account, len(scenario.claim.open_trades.size))
+
+
+def _bust(scenario: ScenarioResult, account: Account) -> Failure:
+    equity = scenario.equity.equity if scenario.equity else ()
+    bar = next((number for number, value in enumerate(equity) if value <= 0), None)
+    losses = [trade.pnl for trade in scenario.trades if trade.pnl < 0]
+    worst = f"; the worst of {len(scenario.trades)} trades lost {-min(losses):g}" if losses else ""
+    when = "" if bar is None else f" on bar {bar} of {account.bars}"
+    return Failure(
+        FailureKind.BUST,
+        f"the account of {account.cash:g} was lost{when}{worst}",
+        "Risk less on each trade: a smaller size, a stop-loss, and no more than one position at a time.",
+    )
+
+
+def _never_ordered(orders: OrderDiagnostics) -> Failure:
+    if orders.bars == 0:
+        return Failure(
+            FailureKind.NEVER_ORDERED,
+            f"next was never called: all {orders.warmup_bars} bars passed before every indicator had a value",
+            "Use shorter indicator periods, or mend the indicator that never has a value (NaN).",
+        )
+    called = (
+        f"buy, sell or close was called on {orders.signals} bars, but nothing was open to be closed"
+        if orders.signals
+        else "buy, sell and close were never called"
+    )
+    return Failure(
+        FailureKind.NEVER_ORDERED,
+        f"no order in {orders.bars} bars (after {orders.warmup_bars} bars of warm-up): {called}",
+        "Loosen the entry conditions: count how often each of them holds, and drop those that are never true at the "
+        "same time. Look for comparisons with NaN.",
+    )
+
+
+def _all_cancelled(orders: OrderDiagnostics, account: Account, first: WithoutMargin | None) -> Failure:
+    price = (
+        f"; the first, on bar {first.bar}, was for {_size(first.size)} at a price of {first.price:g} "
+        f"with {first.available:g} available"
+        if first
+        else ""
+    )
+    return Failure(
+        FailureKind.ALL_CANCELLED,
+        f"none of {orders.placed + orders.refused} orders on {orders.signals} of {orders.bars} bars was filled: "
+        f"{_fates(orders)} (cash {account.cash:g}{price})",
+        _cancelled_hint(orders, first),
+    )
+
+
+def _cancelled_hint(orders: OrderDiagnostics, first: WithoutMargin | None) -> str:
+    if first and abs(first.size) >= 1:
+        return (
+            "Buy no more units than the cash pays for: size = int(self.equity * share / self.data.Close[-1]), or give "
+            "size as a fraction below 1."
+        )
+    if first:
+        return "The cash does not pay for one unit: use a larger fraction, more cash, or fractional trading."
+    if orders.refused:
+        return "Do not hide the exceptions of buy and sell: read their message and correct size and prices."
+    return "Do not cancel or replace every order before it can be filled: leave it for some bars."
+
+
+def _no_trades(orders: OrderDiagnostics, account: Account, still_open: int) -> Failure:
+    if still_open:
+        hint = "Close positions: call self.position.close() or set sl and tp, or give Backtest finalize_trades=True."
+        return Failure(
+            FailureKind.NO_TRADES,
+            f"{orders.placed} orders on {orders.signals} of {orders.bars} bars, and {still_open} trades are open at "
+            f"the end, but none was closed: {_fates(orders)}",
+            hint,
+        )
+    return Failure(
+        FailureKind.NO_TRADES,
+        f"{orders.placed} orders on {orders.signals} of {orders.bars} bars, but no trade: {_fates(orders)} "
+        f"(cash {account.cash:g})",
+        "Use market orders, or limits and stops that the price can reach within some bars.",
+    )
+
+
+def _fates(orders: OrderDiagnostics) -> str:
+    counts = [(orders.filled, "filled")]
+    counts += [
+        (orders.cancelled[reason], f"cancelled {why}")
+        for reason, why in _REASONS.items()
+        if reason in orders.cancelled
+    ]
+    counts += [(orders.pending, "never filled"), (orders.refused, "refused")]
+    return ", ".join(f"{count} {fate}" for count, fate in counts if count) or "nothing became of them"
+
+
+def _size(size: float) -> str:
+    side = "buying" if size > 0 else "selling"
+    return f"{side} {abs(size):g} units" if abs(size) >= 1 else f"{side} with {abs(size):.4%} of it"
 
 
 def _stopped(ending: Ending, request: RunRequest, limits: Limits) -> Failure:
@@ -205,6 +179,8 @@ def _stopped(ending: Ending, request: RunRequest, limits: Limits) -> Failure:
             f"the result is larger than {limits.result_bytes / 2**20:g} MB",
             "Make fewer trades, and shorter tags.",
         )
+    if ending.stop is Stop.SCRATCH:
+        return _scratch(limits)
     return Failure(
         FailureKind.TIMEOUT,
         f"not finished within {request.timeout_s:g} s and stopped" + (f", in line {line}" if line else ""),
@@ -214,7 +190,16 @@ def _stopped(ending: Ending, request: RunRequest, limits: Limits) -> Failure:
     )
 
 
-def _crashed(ending: Ending, source: str) -> Failure:
+def _scratch(limits: Limits) -> Failure:
+    return Failure(
+        FailureKind.SCRATCH,
+        f"the strategy wrote more than {limits.scratch_bytes / 2**20:g} MB or {limits.scratch_files} files into its "
+        f"work folder, or more than {limits.file_bytes / 2**20:g} MB into one file",
+        "Write no files: results are recorded anyway.",
+    )
+
+
+def _crashed(ending: Ending, request: RunRequest, limits: Limits) -> Failure:
     if ending.exit_code is None:
         return Failure(
             FailureKind.CRASHED,
@@ -222,13 +207,27 @@ def _crashed(ending: Ending, source: str) -> Failure:
             "Do not send signals and do not touch other processes.",
         )
     number, memory = -ending.exit_code, f"it held up to {ending.max_rss / 2**20:.0f} MB"
-    line, text = _where(ending, source)
+    line, text = _where(ending, request.source)
     try:
         name = signal.Signals(number).name
     except ValueError:
         name = f"signal {number}"
+    ended = f"the process was ended by {name}"
+    if name == "SIGXFSZ":
+        return _scratch(limits)
+    if name == "SIGXCPU":
+        hint = "Compute indicators once, in init, without threads, and keep loops over the past out of next."
+        return Failure(FailureKind.TIMEOUT, f"{ended}: it used too much processor time", hint, line, text)
+    if name == "SIGSYS":
+        hint = "Do not start processes, open connections or call the system: compute from the bars alone."
+        return Failure(FailureKind.FORBIDDEN, f"{ended}: a forbidden system call", hint, line, text)
+    if name == "SIGKILL":
+        hint = (
+            "If nobody killed it, the machine ran out of memory: use less, or run fewer backtests at a time."
+        )
+        return Failure(FailureKind.KILLED, f"{ended}, from outside; {memory}", hint, line, text)
     hint = "A native library was misused (wrong array type or length), or memory ran out."
-    return Failure(FailureKind.CRASHED, f"the process was ended by {name}; {memory}", hint, line, text)
+    return Failure(FailureKind.CRASHED, f"{ended}; {memory}", hint, line, text)
 
 
 def _where(ending: Ending, source: str) -> tuple[int | None, str]:
@@ -242,27 +241,29 @@ def _where(ending: Ending, source: str) -> tuple[int | None, str]:
     return int(match[1]), neutralise(lines[int(match[1]) - 1].strip(), 200)
 
 
-def _raised(error: Mapping[str, Any]) -> Failure:
+def _raised(error: Mapping[str, Any], mode: Mode) -> Failure:
     """``error`` comes from the child: wrong types in it are a forgery, and worth no more than its text."""
-    seen = {
-        key: str(error.get(key, "")) for key in ("stage", "type", "message", "module", "function", "context")
-    }
-    bases = [str(base) for base in error["bases"]] if isinstance(error.get("bases"), list) else []
-    rule = next((rule for rule in _RULES if rule.matches({**seen, "bases": bases})), None)
+    seen = {key: str(error.get(key, "")) for key in _TEXTS}
+    lists = {key: _strings(error.get(key)) for key in ("bases", "owner")}
+    rule = rule_of({**seen, **lists})
     line = error.get("line")
     message = (
         seen["message"] if seen["stage"] in ("find", "environment") else f"{seen['type']}: {seen['message']}"
     )
-    if seen["context"]:
+    if seen["context"] not in ("", seen["message"]):
         message = f"{message} ({seen['context'].removesuffix(' See traceback above.')})"
     return Failure(
-        kind=rule.kind if rule else FailureKind.ERROR,
+        kind=rule.kind,
         message=neutralise(message, TEXT_LIMIT),
-        hint=rule.hint if rule else _NO_RULE,
-        line=line if isinstance(line, int) and line > 0 else None,
-        source_line=neutralise(str(error.get("source_line", "")), 200),
+        hint=rule.advice(mode),
+        line=line if type(line) is int and line > 0 else None,
+        source_line=neutralise(seen["source_line"], 200),
         traceback=neutralise(str(error.get("traceback", "")), TEXT_LIMIT),
     )
+
+
+def _strings(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []
 
 
 def _stray(ending: Ending) -> Failure | None:
@@ -275,16 +276,24 @@ def _stray(ending: Ending) -> Failure | None:
     )
 
 
-def _without_numbers(ending: Ending, child: ChildResult) -> Failure:
-    if ending.channel_lost or child.garbage:
-        detail = f": {child.garbage}" if child.garbage else ""
+def _without_numbers(ending: Ending, scenario: ScenarioResult, mode: Mode) -> Failure:
+    if ending.channel_lost or scenario.garbage:
+        detail = f": {scenario.garbage}" if scenario.garbage else ""
         return Failure(
             FailureKind.NO_RESULT,
             f"no result arrived from the strategy's process{detail}",
             "Do not close or write to file descriptors that the strategy did not open.",
         )
+    if mode is Mode.SCRIPT and scenario.reported:
+        return _stray(ending) or Failure(
+            FailureKind.NO_BACKTEST,
+            "the script ended without having run a backtest to its end",
+            "Call Backtest(data, Strategy, ...).run() where the script gets to; nothing calls its functions for it.",
+        )
     return Failure(
         FailureKind.EXITED,
         f"the strategy ended its process with status {ending.exit_code}",
-        "Do not call os._exit: define the class and let the runner run it.",
+        "Do not call os._exit: define the class and let the runner run it."
+        if mode is Mode.CLASS
+        else "Do not call os._exit: let the script reach its end.",
     )

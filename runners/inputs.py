@@ -3,46 +3,106 @@
 from __future__ import annotations
 
 import math
+import os
+import threading
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 from typing import IO
 
 import numpy as np
 
 from runners.base import BarsFile, RunnerError, Scalar, Terms
+from runners.claim import BarArrays
 
-_COLUMNS = ("time", "Open", "High", "Low", "Close", "Volume")
+_PRICES = ("Open", "High", "Low", "Close", "Volume")
+_COLUMNS = ("time", *_PRICES)
+_KEPT_BYTES = 512 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class OpenBars:
-    """A bars file, open at its start, with what the runner itself needs of it."""
+class LoadedBars:
+    """A slice in memory: ``arrays`` for the runner itself, ``time`` as tuple for results, and ``file`` for children.
+
+    ``file`` holds the columns time (int64, ns since 1970 UTC), Open, High, Low, Close, Volume (float64), one after the
+    other. Children map it privately, so that all of them share its pages and none can change what another one sees.
+    """
 
     file: IO[bytes]
+    arrays: BarArrays
     time: tuple[int, ...]
     lowest_close: float
+    size: int
 
 
-@contextmanager
-def open_bars(bars: BarsFile) -> Iterator[OpenBars]:
-    """Open a bars file for one run. Raises `RunnerError` if it is not what `BarsFile` promises."""
-    try:
-        file = bars.path.open("rb")
-    except OSError as error:
-        raise _unreadable(bars, error.strerror or str(error)) from error
-    with file:
+class BarsCache:
+    """Slices, each read and checked once. Safe to use from many threads; what was used longest ago goes first."""
+
+    def __init__(self, kept_bytes: int = _KEPT_BYTES) -> None:
+        self._kept_bytes = kept_bytes
+        self._lock = threading.Lock()
+        self._loaded: OrderedDict[tuple[object, ...], LoadedBars] = OrderedDict()
+
+    def load(self, bars: BarsFile) -> LoadedBars:
+        """The slice. Raises `RunnerError` if the file is not what `BarsFile` promises."""
         try:
-            with np.load(file, allow_pickle=False) as arrays:
-                lengths = {arrays[name].shape for name in _COLUMNS}
-                time, close = arrays["time"], arrays["Close"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise _unreadable(bars, str(error)) from error
-        if lengths != {(bars.rows,)} or time.dtype != np.int64:
-            raise _unreadable(bars, f"it does not hold {bars.rows} bars")
+            status = bars.path.stat()
+        except OSError as error:
+            raise _unreadable(bars, error.strerror or str(error)) from error
+        key = (bars.path, bars.rows, status.st_ino, status.st_mtime_ns, status.st_size)
+        with self._lock:
+            loaded = self._loaded.pop(key, None) or _load(bars)
+            self._loaded[key] = loaded
+            while len(self._loaded) > 1 and sum(kept.size for kept in self._loaded.values()) > self._kept_bytes:
+                self._loaded.popitem(last=False)
+        return loaded
+
+    def close(self) -> None:
+        """Forget all of them; what children have mapped stays theirs."""
+        with self._lock:
+            while self._loaded:
+                self._loaded.popitem()[1].file.close()
+
+
+def _load(bars: BarsFile) -> LoadedBars:
+    try:
+        with np.load(bars.path, allow_pickle=False) as arrays:
+            time, columns = arrays["time"], [arrays[name] for name in _PRICES]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise _unreadable(bars, str(error)) from error
+    if time.dtype != np.int64 or any(column.shape != (bars.rows,) for column in (time, *columns)):
+        raise _unreadable(bars, f"it does not hold {bars.rows} bars")
+    prices = [column.astype("<f8") for column in columns]
+    file = memory_file(time.astype("<i8").tobytes() + b"".join(column.tobytes() for column in prices))
+    return LoadedBars(
+        file=file,
+        arrays=BarArrays(time, *prices[:4]),
+        time=tuple(time.tolist()),
+        lowest_close=float(prices[3].min()) if bars.rows else math.nan,
+        size=2 * 8 * bars.rows * len(_COLUMNS),
+    )
+
+
+def memory_file(content: bytes) -> IO[bytes]:
+    """A file without a name that holds ``content``; where the system can do it, in memory and never to be changed."""
+    if not hasattr(os, "memfd_create"):
+        file: IO[bytes] = TemporaryFile()  # noqa: SIM115 - whoever asked closes it
+        file.write(content)
         file.seek(0)
-        yield OpenBars(file, tuple(time.tolist()), float(close.min()) if bars.rows else math.nan)
+        return file
+    import fcntl
+
+    fd = os.memfd_create("rbi", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    file = os.fdopen(fd, "r+b", buffering=0)
+    view = memoryview(content)
+    while view:
+        view = view[file.write(view) or 0 :]
+    file.seek(0)
+    seals = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
+    return file
 
 
 def _unreadable(bars: BarsFile, why: str) -> RunnerError:

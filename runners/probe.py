@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from runners.process import clean_environment
+from runners.clean_environment import clean_environment
 from runners.untrusted_text import neutralise
 
 _SCRIPT = Path(__file__).with_name("child") / "probe.py"

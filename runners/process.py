@@ -1,59 +1,30 @@
-"""The cold path: one fresh process tree for one run, watched to its end, whatever it does."""
+"""One job: a supervisor and what it starts, watched to their end, whatever the strategy does."""
 
 from __future__ import annotations
 
 import json
 import os
 import selectors
-import subprocess
-import sys
 import time
-import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
-from runners.base import Captured, RunnerError
+from runners.base import Captured, Level, RunnerError
 from runners.capture import StreamCapture
+from runners.inputs import memory_file
 from runners.interruption import Interruption
-from runners.process_sweep import RunTrace, sweep
+from runners.limits import Limits
 
-SUPERVISOR = Path(__file__).with_name("child") / "supervisor.py"
 _ANSWER_S = 0.6  # how long the supervisor gets to kill everything and report
 _DRAIN_S = 0.2  # how long the pipes get to end once it has
 _CHUNK = 1 << 16
+READY = b"ready\n"  # what the harness says before any strategy code has run
 _REPORT_BYTES = 4096  # the supervisor says much less
-_REPORTED = {"started", "exit", "lost", "strays", "max_rss"}
-_THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA", "VECLIB_MAXIMUM")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a run may use, in bytes unless named otherwise. Memory and files are counted for each process.
-
-    ``output_bytes`` is standard output and standard error together, ``kept_bytes`` what is kept of the head,
-    and of the tail, of each.
-    """
-
-    memory_bytes: int = 4 << 30
-    file_bytes: int = 64 << 20
-    open_files: int = 256
-    output_bytes: int = 32 << 20
-    result_bytes: int = 256 << 20
-    kept_bytes: int = 32 << 10
-
-    def rlimits(self) -> dict[str, int]:
-        """By the names of the `resource` module."""
-        return {
-            "RLIMIT_CORE": 0,
-            "RLIMIT_DATA": self.memory_bytes,
-            "RLIMIT_FSIZE": self.file_bytes,
-            "RLIMIT_NOFILE": self.open_files,
-        }
+_REPORTED = {"started", "exit", "lost", "strays", "max_rss", "scratch"}
 
 
 class Stop(StrEnum):
@@ -62,6 +33,7 @@ class Stop(StrEnum):
     TIMEOUT = "timeout"
     OUTPUT = "output"
     RESULT = "result"
+    SCRATCH = "scratch"
     INTERRUPT = "interrupt"
 
 
@@ -71,7 +43,9 @@ class Ending:
 
     ``started`` is false if not even the supervisor ran. ``exit_code`` is the harness's, a negative signal
     number, or ``None`` if the supervisor was lost. ``channel_lost`` means that the harness could not write its
-    result. ``strays`` counts processes that had to be killed after it.
+    result. ``strays`` counts processes that had to be killed after it. ``elapsed_s`` has the seconds from the start to
+    the end of each scenario that was reported, then to the end of the run. ``server_lost`` means that the supervisor
+    went down with the warm server: nothing is known about the strategy.
     """
 
     stop: Stop | None
@@ -83,33 +57,77 @@ class Ending:
     result: bytes
     stdout: Captured
     stderr: Captured
-    elapsed_s: float
+    elapsed_s: tuple[float, ...]
+    server_lost: bool = False
+
+    @property
+    def began(self) -> bool:
+        """Whether strategy code can have run."""
+        return self.result.startswith(READY)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to run: ``request`` goes to the harness as JSON, ``bars`` is an open file that it reads.
+    """What to run: ``request`` goes to the harness as JSON, ``bars`` and ``text`` are open files that it reads.
 
     ``scratch`` is an empty folder for this run; the strategy's work folder is made inside it, so that one that is
-    renamed or replaced is still found.
+    renamed or replaced is still found. It is ``None`` where the work folder is in memory. ``scenarios`` is how many
+    results are expected; ``timeout_s`` is for each. ``confinement`` has what is particular to this run. ``heard`` gets
+    standard output as it comes.
     """
 
-    python: Path
     request: Mapping[str, Any]
-    bars: IO[bytes]
-    scratch: Path
+    bars: Sequence[IO[bytes]]
+    scratch: Path | None
     timeout_s: float
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits
+    text: IO[bytes] | None = None
+    scenarios: int = 1
+    confinement: Mapping[str, Any] = field(default_factory=dict)
+    heard: Callable[[bytes], None] = lambda _: None
 
 
-def run_process(job: Job, interruption: Interruption) -> Ending:
+class Launch(Protocol):
+    """A supervisor that was started."""
+
+    def ended_well(self) -> bool:
+        """Whether it did all its work; asked once its report has come."""
+        ...
+
+    def lost(self) -> bool:
+        """Whether what started it has gone, and it with it."""
+        ...
+
+    def sweep(self, harness: int | None, *, hung: bool) -> bool:
+        """Kill what is left of it, by force; ``hung`` if it still is there. Returns whether nothing is left."""
+        ...
+
+    def reap(self) -> None:
+        """Wait until it has ended."""
+        ...
+
+
+class Launcher(Protocol):
+    """Starts supervisors at one level of containment."""
+
+    level: Level
+
+    def launch(self, job: Job, descriptors: Mapping[str, Any], work: str) -> Launch:
+        """Start one. ``descriptors`` has open ones by the names of the plan; they stay the caller's.
+
+        Raises `RunnerError` if it cannot be started.
+        """
+        ...
+
+
+def run_process(job: Job, launcher: Launcher, interruption: Interruption) -> Ending:
     """Run ``job`` until it has ended and nothing of it is left.
 
-    Returns at most about a second after ``job.timeout_s``. Raises `RunnerError` if the interpreter cannot be
-    started or a process cannot be killed.
+    Returns at most about a second after the time-out. Raises `RunnerError` if the supervisor cannot be started or a
+    process cannot be killed.
     """
     with ExitStack() as stack:
-        run = _Run(job, interruption, stack)
+        run = _Run(job, launcher, interruption, stack)
         try:
             return run.watch()
         except BaseException:
@@ -117,62 +135,42 @@ def run_process(job: Job, interruption: Interruption) -> Ending:
             raise
 
 
-def clean_environment(python: Path, home: Path) -> dict[str, str]:
-    """The whole environment of a child: nothing of ours is passed on."""
-    threads = {f"{name}_NUM_THREADS": "1" for name in _THREADS}
-    return {
-        "PATH": f"{python.parent}:/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "TZ": "UTC",
-        "HOME": str(home),
-        "TMPDIR": str(home),
-        "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUTF8": "1",
-        "MPLBACKEND": "Agg",
-        "TQDM_DISABLE": "1",
-        "NUMBA_CACHE_DIR": str(home),
-        **threads,
-    }
-
-
 class _Run:
-    def __init__(self, job: Job, interruption: Interruption, stack: ExitStack) -> None:
+    def __init__(self, job: Job, launcher: Launcher, interruption: Interruption, stack: ExitStack) -> None:
         self._job = job
         self._began = time.monotonic()
-        self._marker = f"RBI_RUN={uuid.uuid4().hex}"
-        self._work = job.scratch / "work"
+        self._reported_at: list[float] = []
         self._control = stack.enter_context(ExitStack())
         self._out, self._err = StreamCapture(job.limits.kept_bytes), StreamCapture(job.limits.kept_bytes)
         self._result, self._report = bytearray(), bytearray()
         self._interruption = interruption
         self._selector = stack.enter_context(selectors.DefaultSelector())
         self._open: set[str] = set()
-        self._process = self._start(stack)
+        self._launch = self._start(launcher, stack)
 
-    def _start(self, stack: ExitStack) -> subprocess.Popen[bytes]:
+    def _start(self, launcher: Launcher, stack: ExitStack) -> Launch:
         job, theirs = self._job, stack.enter_context(ExitStack())
-        self._work.mkdir()
-        request = stack.enter_context(TemporaryFile(dir=job.scratch))  # noqa: SIM115 - the stack closes it
-        request.write(json.dumps(dict(job.request), allow_nan=False).encode())
-        request.seek(0)
+        request = memory_file(json.dumps(dict(job.request), allow_nan=False).encode())
+        theirs.callback(request.close)
         control, hold = os.pipe()
         theirs.callback(os.close, control)
         self._control.callback(os.close, hold)
-        ends = {name: self._pipe(name, stack, theirs) for name in ("stdout", "stderr", "result", "report")}
-        plan = {
+        descriptors = {
             "control": control,
-            "report": ends["report"],
-            "result": ends["result"],
             "request": request.fileno(),
-            "bars": job.bars.fileno(),
-            "limits": job.limits.rlimits(),
-            "folder": str(job.scratch),
+            "text": job.text.fileno() if job.text else None,
+            "bars": [file.fileno() for file in job.bars],
+            **{name: self._pipe(name, stack, theirs) for name in ("stdout", "stderr", "result", "report")},
         }
-        process = self._popen(plan, ends)
+        work = ""
+        if job.scratch:
+            folder = job.scratch / "work"
+            folder.mkdir()
+            work = str(folder)
+        launch = launcher.launch(job, descriptors, work)
         theirs.close()
         self._selector.register(self._interruption.fileno(), selectors.EVENT_READ, "interrupt")
-        return process
+        return launch
 
     def _pipe(self, name: str, stack: ExitStack, theirs: ExitStack) -> int:
         ours, end = os.pipe()
@@ -182,44 +180,27 @@ class _Run:
         self._open.add(name)
         return end
 
-    def _popen(self, plan: Mapping[str, Any], ends: Mapping[str, int]) -> subprocess.Popen[bytes]:
-        job = self._job
-        name, _, value = self._marker.partition("=")
-        try:
-            # Not -I: it would make python ignore PYTHONHASHSEED. -S leaves out site; the supervisor needs none.
-            return subprocess.Popen(
-                [str(job.python), "-s", "-S", str(SUPERVISOR), json.dumps(plan)],
-                stdin=subprocess.DEVNULL,
-                stdout=ends["stdout"],
-                stderr=ends["stderr"],
-                pass_fds=[fd for fd in plan.values() if isinstance(fd, int)],
-                cwd=self._work,
-                env={**clean_environment(job.python, self._work), name: value},
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise RunnerError(
-                f"the strategy environment's python does not start: {job.python}: {error.strerror}",
-                hint="make the environment again: rbi env create",
-            ) from error
-
     def watch(self) -> Ending:
-        stop = self._pump("report", self._began + self._job.timeout_s)
+        stop = self._pump("report", self._deadline)
         if stop:
             self._control.close()  # the supervisor sees it and kills everything
-            self._pump("report", time.monotonic() + _ANSWER_S, stopping=True)
+            answer = time.monotonic() + _ANSWER_S
+            self._pump("report", lambda: answer, stopping=True)
         lines = self._report_lines()
-        answered = "exit" in lines and self._supervisor_ended_well()
-        if not answered and not self._sweep(lines.get("started")):
+        answered = "exit" in lines and "report" not in self._open and self._launch.ended_well()
+        server_lost = not answered and self._launch.lost()
+        if not answered and not self._launch.sweep(lines.get("started"), hung="report" in self._open):
             raise RunnerError(
-                f"processes of a backtest cannot be killed (session {self._process.pid})",
+                "processes of a backtest cannot be killed",
                 hint="look at them with ps; a process in state D waits for a disk or network drive",
             )
         self._control.close()
-        self._process.wait()
+        self._launch.reap()
         drained = time.monotonic() + _DRAIN_S
         for name in ("stdout", "stderr", "result"):
-            self._pump(name, drained, stopping=True)
+            self._pump(name, lambda: drained, stopping=True)
+        if stop is None and lines.get("scratch"):
+            stop = Stop.SCRATCH
         return Ending(
             stop=stop,
             started="started" in lines,
@@ -230,19 +211,26 @@ class _Run:
             result=bytes(self._result),
             stdout=self._out.captured(),
             stderr=self._err.captured(),
-            elapsed_s=time.monotonic() - self._began,
+            elapsed_s=(*self._reported_at, time.monotonic() - self._began),
+            server_lost=server_lost and stop is None,
         )
+
+    def _deadline(self) -> float:
+        """Each scenario has its time from when the one before was reported, and all of them have theirs together."""
+        newest = self._reported_at[-1] if self._reported_at else 0.0
+        whole = self._job.timeout_s * self._job.scenarios
+        return self._began + min(newest + self._job.timeout_s, whole)
 
     def abandon(self) -> None:
         """Kill everything, without asking how it ended."""
         self._control.close()
-        self._sweep(self._report_lines().get("started"))
-        self._process.wait()
+        self._launch.sweep(self._report_lines().get("started"), hung=True)
+        self._launch.reap()
 
-    def _pump(self, until: str, deadline: float, *, stopping: bool = False) -> Stop | None:
+    def _pump(self, until: str, deadline: Callable[[], float], *, stopping: bool = False) -> Stop | None:
         """Read what comes until the pipe ``until`` ends, or there is a reason to stop."""
         while until in self._open:
-            left = deadline - time.monotonic()
+            left = deadline() - time.monotonic()
             if left <= 0:
                 return Stop.TIMEOUT
             for key, _ in self._selector.select(left):
@@ -261,11 +249,13 @@ class _Run:
             self._open.discard(name)
         elif name == "stdout":
             self._out.add(piece)
+            self._job.heard(piece)
         elif name == "stderr":
             self._err.add(piece)
         elif name == "report":
             self._report += piece[: _REPORT_BYTES - len(self._report)]
         elif len(self._result) <= self._job.limits.result_bytes:
+            self._note_reports(piece)
             self._result += piece
         if len(self._result) > self._job.limits.result_bytes:
             return Stop.RESULT
@@ -281,17 +271,14 @@ class _Run:
                     values |= said
         return values
 
-    def _supervisor_ended_well(self) -> bool:
-        """Whether it did all its work. It is not waited for: its id must stay taken in case of a sweep."""
-        if "report" in self._open:
-            return False  # it still holds its end of the pipe, or a process of the strategy does
-        if sys.platform != "linux":
-            return True  # there the pipe is out of the strategy's reach
-        ended = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
-        return ended is not None and (ended.si_code, ended.si_status) == (os.CLD_EXITED, 0)
-
-    def _sweep(self, harness: int | None) -> bool:
-        return sweep(RunTrace(self._process.pid, harness, self._marker))
+    def _note_reports(self, piece: bytes) -> None:
+        """When each scenario's line came to its end; the first line of all only says that the harness is ready."""
+        lines = piece.count(b"\n")
+        if lines and not self._result:
+            lines -= 1
+        now = time.monotonic() - self._began
+        room = self._job.scenarios - len(self._reported_at)
+        self._reported_at.extend([now] * min(lines, room))
 
 
 def _plain(value: object) -> bool:

@@ -26,7 +26,8 @@ class Dataset:
     """Bars with a name that is safe as a file name, a timeframe label such as ``15m``, and a fingerprint.
 
     ``source`` is ``bundled`` or the path the bars were read from. ``notes`` tell what was assumed and changed
-    in reading them. ``fingerprint`` is that of the bars, whatever file they came from.
+    in reading them. ``fingerprint`` is that of the bars, whatever file they came from. ``file`` is the user's
+    own file, ``None`` for bundled bars.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Dataset:
     bars: Bars
     notes: tuple[str, ...]
     fingerprint: str
+    file: Path | None = None
 
 
 def load(spec: str) -> Dataset:
@@ -46,11 +48,11 @@ def load(spec: str) -> Dataset:
     looks_like_path = "/" in spec or "\\" in spec or bool(Path(spec).suffix)
     if _is_bundled(spec) and not looks_like_path:
         name = spec.upper()
-        return _read(_bundled_file(name), name, BUNDLED_SOURCE)
+        return _read(_bundled_file(name), name)
     path = _path(spec)
     if not spec.strip() or not _exists(path):
         raise missing(path) if looks_like_path and not _is_bundled(path.stem) else _unknown(spec, path)
-    return _read(path, safe_name(path), str(path))
+    return _read(path, safe_name(path), own=True)
 
 
 def load_all(specs: Sequence[str]) -> tuple[Dataset, ...]:
@@ -73,10 +75,18 @@ def load_all(specs: Sequence[str]) -> tuple[Dataset, ...]:
     )
 
 
-def _read(path: Path, name: str, source: str) -> Dataset:
+def _read(path: Path, name: str, *, own: bool = False) -> Dataset:
     checked = read_bars(path)
     bars = checked.bars
-    return Dataset(name, source, timeframe_label(bars.time), bars, checked.notes, bars.fingerprint())
+    return Dataset(
+        name=name,
+        source=str(path) if own else BUNDLED_SOURCE,
+        timeframe=timeframe_label(bars.time),
+        bars=bars,
+        notes=checked.notes,
+        fingerprint=bars.fingerprint(),
+        file=path.absolute() if own else None,
+    )
 
 
 def _bundled_file(name: str) -> Path:

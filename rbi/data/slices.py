@@ -1,4 +1,4 @@
-"""The cut between dev and hold-out, and the file in which a slice goes to a runner."""
+"""The cut between dev and hold-out, and the files in which a slice goes to a runner."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from runners.base import BarsFile
 
 DEV = "dev"
 HOLD_OUT = "hold-out"
+FULL = "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ def hold_out(dataset: Dataset, hold_out_fraction: float) -> Slice:
     return Slice(dataset.name, HOLD_OUT, bars.part(_cut(dataset, hold_out_fraction), len(bars)))
 
 
+def full(dataset: Dataset) -> Slice:
+    """All bars, the hold-out included: only for strategies that were not made here."""
+    return Slice(dataset.name, FULL, dataset.bars)
+
+
 def write_npz(part: Slice, folder: Path) -> BarsFile:
     """Write the slice into ``folder`` (made if missing) for a runner, and describe the file.
 
@@ -56,9 +62,17 @@ def write_npz(part: Slice, folder: Path) -> BarsFile:
     once. Raises `RbiError` when the folder cannot be written to.
     """
     path = folder / f"{part.name}-{part.part}-{part.fingerprint[:16]}.npz"
-    content = _npz(part.bars)
+    keep(path, _npz(part.bars))
+    return BarsFile(part.name, part.part, len(part.bars), part.fingerprint, path)
+
+
+def keep(path: Path, content: bytes) -> None:
+    """Have ``content`` in the file ``path``, written only if it is not there. Safe for many writers at once.
+
+    Raises `RbiError` when it cannot be written.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         if not (path.is_file() and path.read_bytes() == content):
             _replace(path, content)
     except OSError as error:
@@ -67,7 +81,6 @@ def write_npz(part: Slice, folder: Path) -> BarsFile:
             where=str(path),
             fix="free some space there, or choose another results folder",
         ) from error
-    return BarsFile(part.name, part.part, len(part.bars), part.fingerprint, path)
 
 
 def _cut(dataset: Dataset, hold_out_fraction: float) -> int:

@@ -34,11 +34,13 @@ def diagnosis(draft: Draft) -> str:
     if attempt.problem:
         return described(attempt.problem)
     ran = [b for b in draft.backtests if b.attempt == len(draft.attempts)]
-    for backtest in ran:
-        if backtest.result.failure:
-            return f"{described(backtest.result.failure)}\nDataset: {backtest.bars.name}"
-    if any(b.trades for b in ran):
+    failed = [(b.bars.name, b.result.failure) for b in ran if b.result.failure]
+    broken = [(name, failure) for name, failure in failed if not failure.kind.has_numbers]
+    if not broken and any(b.trades for b in ran):
         return ""
+    if failed:
+        name, failure = (broken or failed)[0]
+        return f"{described(failure)}\nDataset: {name}"
     where = ", ".join(f"{b.bars.name} ({b.bars.rows} bars)" for b in ran)
     return f"no_trades: the strategy ran but never traded on {where}."
 

@@ -1,42 +1,38 @@
 """Compile, import, find the class, run it: a document with the numbers or with what went wrong."""
 
-import base64
 import linecache
+import mmap
+import os
 import sys
 import types
 
 import numpy as np
 import pandas as pd
 from backtesting import Backtest, Strategy
-from rbi_child.exceptions import NoStrategyClassError, NotFiniteError, describe, environment_read
+from rbi_child.exceptions import NoStrategyClassError, describe, environment_read
 
 FILE = "strategy.py"
-COLUMNS = ("Open", "High", "Low", "Close", "Volume")
-TRADE_COLUMNS = {
-    "size": "Size",
-    "entry_bar": "EntryBar",
-    "exit_bar": "ExitBar",
-    "entry_price": "EntryPrice",
-    "exit_price": "ExitPrice",
-    "sl": "SL",
-    "tp": "TP",
-    "pnl": "PnL",
-    "commission": "Commission",
-    "return_pct": "ReturnPct",
-}
-TAG_LENGTH = 100
+COLUMNS = ["Open", "High", "Low", "Close", "Volume"]
+BAR_BYTES = 8 * (1 + len(COLUMNS))
 
 
-def load_bars(file):
-    """The bars as the frame that strategies see. Volume is always there; NaN if the dataset has none."""
-    with np.load(file, allow_pickle=False) as arrays:
-        index = pd.DatetimeIndex(arrays["time"].view("datetime64[ns]"), name="Date")
-        return pd.DataFrame({column: arrays[column] for column in COLUMNS}, index=index)
+def load_bars(fd):
+    """The bars as the frame that strategies see: its columns are the descriptor's pages, copied when written to.
+
+    The descriptor holds the columns time (int64, ns UTC) and `COLUMNS` (float64), little-endian, one after the other.
+    """
+    rows = os.fstat(fd).st_size // BAR_BYTES
+    pages = mmap.mmap(fd, rows * BAR_BYTES, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+    columns = np.frombuffer(pages, dtype="<f8").reshape(1 + len(COLUMNS), rows)
+    index = pd.DatetimeIndex(columns[0].view("datetime64[ns]"), name="Date")
+    return pd.DataFrame(columns[1:].T, columns=COLUMNS, index=index, copy=False)
 
 
-def attempt(request, bars, first_read):
+def attempt(request, scenario, bars, observer, first_read):
     """``{"result": ...}`` or ``{"failure": ...}``; every exception ends here, the strategy's exits too."""
     stage = "compile"
+    observer.forget()
+    first_read.place = None
     try:
         code = compile(request["source"], FILE, "exec", dont_inherit=True)
         stage = "import"
@@ -44,8 +40,9 @@ def attempt(request, bars, first_read):
         stage = "find"
         strategy = find_strategy(module)
         stage = "run"
-        backtest = Backtest(bars, strategy, finalize_trades=True, **request["terms"])
-        document = {"result": encode_result(backtest.run(**request["params"]))}
+        backtest = Backtest(bars, strategy, finalize_trades=True, **scenario["terms"])
+        backtest.run(**scenario["params"])
+        document = {"result": observer.result(bars_given=True)}
     except BaseException as error:  # noqa: BLE001 - it is reported
         document = {"failure": describe(error, stage)}
     if first_read.place is not None:  # also when the strategy caught the exception
@@ -78,51 +75,3 @@ def find_strategy(module):
         raise NoStrategyClassError("the module defines no subclass of backtesting.Strategy")
     names = ", ".join(strategy.__name__ for strategy in found)
     raise NoStrategyClassError(f"the module defines {len(found)} strategies: {names}")
-
-
-def encode_result(stats):
-    """The series that `Backtest.run` returns as JSON values; columns are base64 of little-endian float64."""
-    curve, trades = stats["_equity_curve"], stats["_trades"]
-    require_finite(curve["Equity"].to_numpy(dtype=float))
-    return {
-        "stats": {key: encode_statistic(key, value) for key, value in stats.items() if key[0] != "_"},
-        "equity": encode_column(curve["Equity"]),
-        "drawdown": encode_column(curve["DrawdownPct"]),
-        "trades": {name: encode_column(trades[column]) for name, column in TRADE_COLUMNS.items()},
-        "tags": ["" if pd.isna(tag) is True else str(tag)[:TAG_LENGTH] for tag in trades["Tag"]],
-    }
-
-
-def require_finite(equity):
-    """Raise for an account whose worth is infinite or undefined: no figure of it means anything."""
-    bad = np.flatnonzero(~np.isfinite(equity))
-    if bad.size:
-        raise NotFiniteError(
-            f"the account's figures are not finite: equity is {equity[bad[0]]} on bar {bad[0]}"
-        )
-
-
-def encode_column(column):
-    """A column of numbers, as base64."""
-    values = np.ascontiguousarray(column.to_numpy(dtype="<f8", na_value=np.nan))
-    return base64.b64encode(values.tobytes()).decode("ascii")
-
-
-def encode_statistic(key, value):
-    """One statistic as strict JSON: times, durations and what is not finite are written out."""
-    if value is pd.NaT:
-        return "nan"
-    if key.endswith("Duration") and not isinstance(value, pd.Timedelta):
-        return "nan"  # of drawdowns that are all on the last bar, backtesting.py gives the depth instead
-    if isinstance(value, pd.Timestamp):
-        return {"ts": value.isoformat()}
-    if isinstance(value, pd.Timedelta):
-        return {"seconds": value.total_seconds()}
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    value = float(value)
-    if np.isnan(value):
-        return "nan"
-    if np.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    return value

@@ -14,6 +14,8 @@ CAUSES = 8
 CAUSE = BaseException.__cause__.__get__
 TRACE = BaseException.__traceback__.__get__
 CLASS_NAME = vars(type)["__name__"].__get__
+BASES = vars(type)["__mro__"].__get__
+OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep  # noqa: PTH100, PTH120
 
 
 class NoStrategyClassError(Exception):
@@ -49,13 +51,14 @@ def described(error, stage):
         traceback.clear_frames(TRACE(root))
     last = last_frame(root)
     line = next((found for link in reversed(chain) if (found := strategy_line(link))), None)
-    bases = [CLASS_NAME(base) for base in type(root).__mro__]
+    bases = [CLASS_NAME(base) for base in BASES(type(root))]
     return {
         **described_by(stage, CLASS_NAME(type(root)), bases, message(root)),
         "context": message(error) if error is not root else "",
         "module": str(last.f_globals.get("__name__", "")) if last else "",
         "function": last.f_code.co_name if last else "",
         "missing": str(getattr(root, "name", None) or "") if isinstance(root, ImportError) else "",
+        "owner": owner(root),
         "line": line,
         "source_line": source_line(line),
         "traceback": render(chain),
@@ -83,6 +86,7 @@ def described_by(stage, name, bases, text):
         "module": "",
         "function": "",
         "missing": "",
+        "owner": [],
         "line": None,
         "source_line": "",
         "traceback": "",
@@ -95,6 +99,13 @@ def causes(error):
     while (cause := CAUSE(chain[-1])) is not None and len(chain) < CAUSES:
         chain.append(cause)
     return chain
+
+
+def owner(error):
+    """Of an attribute that does not exist, the names of its object's class and base classes."""
+    if not isinstance(error, AttributeError) or getattr(error, "obj", None) is None:
+        return []
+    return [CLASS_NAME(base) for base in BASES(type(error.obj))[:CAUSES]]
 
 
 def message(error):
@@ -119,10 +130,17 @@ def strategy_line(error):
     return line
 
 
+def frames(error):
+    """The frames and lines that ``error`` passed through, outermost first, without those of our own code."""
+    for frame, line in traceback.walk_tb(TRACE(error)):  # there can be millions: no list of them
+        if not frame.f_code.co_filename.startswith(OWN):
+            yield frame, line
+
+
 def last_frame(error):
-    """Where ``error`` was raised."""
+    """Where ``error`` was raised, or where code of ours was called that raised it."""
     last = None
-    for last, _ in traceback.walk_tb(TRACE(error)):  # noqa: B007 - there can be millions: no list of them
+    for last, _ in frames(error):  # noqa: B007 - only the last one counts
         pass
     return last
 
@@ -141,11 +159,11 @@ def render(chain):
     """Python's own layout, with only the strategy's frames and the one that raised, innermost cause first."""
     blocks = []
     for error in reversed(chain):
-        frames = collections.deque(traceback.walk_tb(TRACE(error)), maxlen=1)
-        own = (frame for frame in traceback.walk_tb(TRACE(error)) if is_strategy(frame[0]))
+        last = collections.deque(frames(error), maxlen=1)
+        own = (found for found in frames(error) if is_strategy(found[0]))
         shown = list(collections.deque(own, maxlen=FRAMES))
-        if frames and not is_strategy(frames[-1][0]):
-            shown.append(frames[-1])
+        if last and not is_strategy(last[0][0]):
+            shown.append(last[0])
         lines = [text for frame, line in shown for text in render_frame(frame, line)]
         blocks.append("\n".join([*lines, f"{CLASS_NAME(type(error))}: {message(error)}"]))
     text = "\n\nwhich caused:\n\n".join(blocks)

@@ -1,4 +1,4 @@
-"""Runs one strategy on one set of bars and writes one JSON document. The process ends with it.
+"""Runs one strategy on one or more sets of bars and writes a line of JSON for each. The process ends with it.
 
 The result channel carries ``ready`` before any strategy code has run, so that a broken environment cannot be mistaken
 for a broken strategy, nor the other way round.
@@ -19,54 +19,106 @@ from rbi_child import stand_ins
 from rbi_child.environment_guard import guard_environment
 from rbi_child.warning_limit import limit_warnings
 
-SEED = 0
 READY = b"ready\n"
 ENCODE = json.JSONEncoder(allow_nan=False).encode
+LIBRARIES = ("numpy", "pandas", "backtesting", "backtesting.lib")
+
+
+def preload():
+    """Import what every run needs: done once by the warm server, at each start by a process of its own."""
+    stand_ins.install()
+    for name in LIBRARIES:
+        __import__(name)
+    from rbi_child import attempt, exceptions, observation, script, self_test  # noqa: F401 - for later
 
 
 def run(plan):
-    """Never returns: the process exits with 0 once the document is written."""
+    """Never returns: the process exits with 0 once everything is written."""
     owner = getpid()
     try:
-        request, bars = prepare(plan)
+        request, bars, text = prepare(plan)
     except Exception as error:  # noqa: BLE001 - whatever it is, the environment is broken
-        send(plan, ENCODE({"broken": f"{type(error).__name__}: {error}"}).encode())
+        send(plan, ENCODE({"broken": f"{type(error).__name__}: {error}"}).encode() + b"\n")
         _exit(1)
     send(plan, READY)
-    from rbi_child.attempt import attempt
     from rbi_child.exceptions import undescribed
 
     spare = ENCODE({"failure": undescribed("report")}).encode()
-    document = attempt(request, bars, guard_environment())
-    if getpid() != owner:
-        _exit(0)  # a copy that the strategy forked: only the original speaks
-    try:
-        data = ENCODE(document).encode()
-    except BaseException:  # noqa: BLE001 - the strategy damaged what encoding needs
-        data = spare
-    send(plan, data)
+    for document in DOCUMENTS[request["mode"]](plan, request, bars, text):
+        if getpid() != owner:
+            _exit(0)  # a copy that the strategy forked: only the original speaks
+        try:
+            data = ENCODE(document).encode()
+        except BaseException:  # noqa: BLE001 - the strategy damaged what encoding needs
+            data = spare[:-1] + f', "scenario": {document["scenario"]:d}}}'.encode()
+        send(plan, data + b"\n")
     leave()
 
 
 def prepare(plan):
-    """Everything that is not the strategy's: the request, the libraries, the bars, the seeds."""
+    """Everything that is not the strategy's: the request, the bars, the streams, the warnings."""
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1, all_threads=False)
+    os.chdir(plan["work"])
+    for name in ("HOME", "TMPDIR", "NUMBA_CACHE_DIR"):
+        os.environ[name] = plan["work"]
     sys.argv = ["strategy.py"]
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(stand_ins.NoInput()))
     with os.fdopen(plan["request"], "rb") as file:
         request = json.load(file)
-    stand_ins.install()
-    import backtesting  # noqa: F401
-    import numpy as np
     from rbi_child.attempt import load_bars
 
-    with os.fdopen(plan["bars"], "rb") as file:
-        bars = load_bars(file)
-    random.seed(SEED)
-    np.random.seed(SEED)
+    bars = [load_bars(fd) for fd in plan["bars"]]
+    for fd in plan["bars"]:
+        os.close(fd)
     limit_warnings()
-    return request, bars
+    return request, bars, plan["text"]
+
+
+def class_documents(_plan, request, bars, _text):
+    """A document for each scenario of a module that defines one strategy class."""
+    from rbi_child.attempt import attempt
+    from rbi_child.observation import Observer
+
+    observer = Observer()
+    observer.install()
+    first_read = guard_environment()
+    for number, scenario in enumerate(request["scenarios"]):
+        seed(scenario)
+        document = attempt(request, scenario, bars[scenario["bars"]], observer, first_read)
+        yield {"scenario": number, **document}
+
+
+def script_documents(plan, request, bars, text):
+    """The one document of a program that runs its backtests by itself."""
+    from rbi_child.observation import Observer
+    from rbi_child.script import script_document
+
+    observer = Observer()
+    observer.install()
+    [scenario] = request["scenarios"]
+    seed(scenario)
+    document = script_document(request["source"], text, scenario["dataset"], observer, plan["work"])
+    del bars
+    yield {"scenario": 0, **document}
+
+
+def test_documents(plan, _request, _bars, _text):
+    """What the containment of this very process keeps from it: no strategy is run."""
+    from rbi_child.self_test import examine
+
+    yield {"scenario": 0, "self_test": examine(plan["work"], plan["confinement"]["foreign_file"])}
+
+
+DOCUMENTS = {"class": class_documents, "script": script_documents, "self_test": test_documents}
+
+
+def seed(scenario):
+    """Every run starts from the same random numbers."""
+    import numpy as np
+
+    random.seed(scenario["seed"])
+    np.random.seed(scenario["seed"])
 
 
 def send(plan, data):
@@ -91,4 +143,4 @@ def leave():
             except Exception:  # noqa: BLE001, S112 - the strategy closed, replaced or deleted it
                 continue
     finally:
-        _exit(0)  # also if the strategy damaged what leaving needs: the document is already sent
+        _exit(0)  # also if the strategy damaged what leaving needs: the documents are already sent

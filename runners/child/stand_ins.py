@@ -1,15 +1,21 @@
 """Modules put in the place of others before strategy code runs: faster, harmless, or under the usual name."""
 
+import functools
 import importlib
 import importlib.abc
 import importlib.util
 import io
+import os
+import socket
 import sys
 import types
 
 BARS_HINT = (
-    "bars come from the runner as self.data: the strategy class must not load {name} or any other data"
+    "{name} is not there: bars come from the runner, to a strategy class as self.data, to a script as the CSV file "
+    "it reads"
 )
+COLUMNS = ("Open", "High", "Low", "Close", "Volume")
+BUNDLED = ("GOOG", "EURUSD", "BTCUSD")
 
 
 class BundledDataError(LookupError):
@@ -26,12 +32,22 @@ def install():
 def plotting():
     """Charts are drawn elsewhere. The real module loads bokeh, more than half of a cold start."""
     module = types.ModuleType("backtesting._plotting")
-    module.plot = module.plot_heatmaps = module.set_bokeh_output = nothing
+    module.plot = module.set_bokeh_output = nothing
+    module.plot_heatmaps = draw_no_heatmaps
     return module
 
 
 def nothing(*_args, **_kwargs):
     """Take anything, do nothing."""
+
+
+def draw_no_heatmaps(heatmap, *_args, **_kwargs):
+    """Refuse what cannot be drawn, as the real one does; draw nothing."""
+    import pandas as pd
+
+    drawable = isinstance(heatmap, pd.Series) and isinstance(heatmap.index, pd.MultiIndex)
+    if not drawable or heatmap.index.nlevels < 2:
+        raise ValueError("a heatmap is the series that Backtest.optimize gives for two parameters or more")
 
 
 def bundled_data():
@@ -41,9 +57,36 @@ def bundled_data():
     """
     module = types.ModuleType("backtesting.test")
     module.SMA = simple_moving_average
-    for name in ("GOOG", "EURUSD", "BTCUSD"):
+    for name in BUNDLED:
         setattr(module, name, RefusedData(name))
     return module
+
+
+def offer_dataset(name, served):
+    """`backtesting.test` has the dataset of that name, if it is one of its own: the served one. Read at first use."""
+    if name not in BUNDLED:
+        return
+    module = sys.modules["backtesting.test"]
+    delattr(module, name)
+    module.__getattr__ = functools.partial(read_dataset, module, name, served)
+
+
+def read_dataset(module, name, served, attribute):
+    """The frame as backtesting.test has it: times as the index, without a name; whole volumes as integers."""
+    if attribute != name:
+        raise AttributeError(
+            f"module {module.__name__!r} has no attribute {attribute!r}", name=attribute, obj=module
+        )
+    import pandas as pd
+
+    with served.open(served.file_name, "rb") as file:
+        frame = pd.read_csv(file, index_col=0, parse_dates=True, skipinitialspace=True)
+    frame = frame.rename(columns=lambda column: column.strip().title())[[*COLUMNS]]
+    frame.index.name = None
+    if (frame["Volume"] % 1 == 0).all():
+        frame["Volume"] = frame["Volume"].astype("int64")
+    setattr(module, name, frame)
+    return frame
 
 
 def simple_moving_average(arr, n):
@@ -78,6 +121,40 @@ class RefusedData:
 def refuse(data):
     """Raise, naming the dataset."""
     raise BundledDataError(BARS_HINT.format(name=object.__getattribute__(data, "_name")))
+
+
+def allow_event_loops():
+    """asyncio wakes itself through a pair of sockets. Where none may be made, it gets a pipe."""
+    original = socket.socketpair
+
+    @functools.wraps(original)
+    def socketpair(*args, **kwargs):
+        try:
+            return original(*args, **kwargs)
+        except PermissionError:
+            return tuple(map(PipeEnd, os.pipe()))
+
+    socket.socketpair = socketpair
+
+
+class PipeEnd:
+    """The reading or the writing end of a pipe, with as much of a socket as an event loop needs."""
+
+    def __init__(self, descriptor):
+        self._descriptor = descriptor
+        self.setblocking = functools.partial(os.set_blocking, descriptor)
+        self.recv = functools.partial(os.read, descriptor)
+        self.send = functools.partial(os.write, descriptor)
+
+    def fileno(self):
+        """The descriptor; -1 once it is closed."""
+        return self._descriptor
+
+    def close(self):
+        """Close it; again does nothing."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 class NoInput(io.RawIOBase):

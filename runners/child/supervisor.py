@@ -1,14 +1,17 @@
 """Starts the harness, outlives it, and leaves no process behind.
 
-Run as ``<environment python> -s -S supervisor.py <plan>``: without site-packages it starts in a few
-milliseconds, and it never executes strategy code itself. The plan is a JSON object of inherited file descriptors
-and limits:
+It is either a process that the warm server forked, or, at the level cold, one of its own: run as
+``<environment python> -s -S supervisor.py <plan>`` it starts in a few milliseconds, without site-packages. It never
+executes strategy code. The plan is a JSON object; descriptors in it are inherited:
 
 - ``control``: read end of a pipe. When it closes (rbi wants an end, or rbi died), everything is killed.
 - ``report``: gets one JSON line at the start (``started``) and one at the end (``exit``, ``lost``,
-  ``strays``, ``max_rss``).
-- ``request``, ``bars``, ``result``: passed on to the harness.
-- ``folder``: the run's folder, which the supervisor removes if rbi may be gone.
+  ``strays``, ``max_rss``, ``scratch``).
+- ``request``, ``bars`` (a list), ``text`` (or null), ``result``: passed on to the harness.
+- ``stdout``, ``stderr``: what the harness's streams become; absent where the process was started with them.
+- ``level``, ``confinement``: how the harness is contained (`rbi_child.confinement`).
+- ``folder``: the run's folder, which the supervisor removes if rbi may be gone; null where it is not on disk.
+- ``work``: the strategy's work folder in it.
 
 On Linux it is the subreaper of everything the strategy starts: a process that daemonizes becomes its child again.
 """
@@ -18,27 +21,38 @@ On Linux it is the subreaper of everything the strategy starts: a process that d
 
 import sys
 
-del sys.path[0]  # this folder: a file of it must never stand in for a module of the standard library
+if __name__ == "__main__":
+    del sys.path[0]  # this folder: a file of it must never stand in for a module of the standard library
 
-import json  # noqa: E402
-import mmap  # noqa: E402
-import os  # noqa: E402
-import resource  # noqa: E402
-import select  # noqa: E402
-import signal  # noqa: E402
-import time  # noqa: E402
-from os import _exit  # noqa: E402 - the strategy may replace os._exit in the harness
+import json
+import mmap
+import os
+import select
+import signal
+import time
+from os import _exit  # the strategy may replace os._exit in the harness
 
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 DUMP_S = 0.05  # how long a hung strategy gets to write where it hangs
 SELF_ENDING_S = 0.2  # how long processes that outlive the harness get to end by themselves
+CONTROL, SCRATCH = "control", "scratch"  # why a run was ended from here
+LOOK_S = 0.05  # how often the size of the work folder is looked at
 
 
 def main():
-    """Until everything has ended."""
+    """The process of its own: until everything has ended."""
     plan = json.loads(sys.argv[1])
+    locate_child()
+    supervise(plan, import_harness)
+
+
+def supervise(plan, find_harness):
+    """Run ``find_harness()`` in a contained child until everything has ended."""
+    from rbi_child import confinement
+
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     prctl(PR_SET_DUMPABLE, 0)  # else the strategy could open our pipes under /proc
+    confinement.enter_supervisor(plan["level"], plan["confinement"])
     lost = mmap.mmap(-1, 1)  # shared: how the harness says that the result channel was taken from it
     awake, wake = os.pipe()
     os.set_blocking(awake, False)
@@ -47,24 +61,25 @@ def main():
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     supervisor, harness = os.getpid(), os.fork()
     if harness == 0:
-        become_harness({**plan, "lost": lost}, supervisor, awake, wake)
+        become_harness({**plan, "lost": lost}, find_harness, supervisor, awake, wake)
     let_go(plan)
     report(plan, {"started": harness})
     family = Family(harness)
-    stopped = family.wait(plan["control"], awake)
-    if stopped:
+    why = family.wait(plan["control"], awake, scratch_of(plan, harness))
+    if why:
         family.kill_harness()
-    strays = family.end_strays(0 if stopped else SELF_ENDING_S)
+    strays = family.end_strays(0 if why else SELF_ENDING_S)
     ending = {"exit": family.exit_code, "lost": lost[0], "strays": strays, "max_rss": family.max_rss}
-    heard = report(plan, ending)
-    if stopped or not heard:  # rbi may be gone: then nobody else removes the work folder
-        locate_child()
+    heard = report(plan, {**ending, "scratch": int(why == SCRATCH)})
+    if plan["folder"] and (
+        why == CONTROL or not heard
+    ):  # rbi may be gone: then nobody else removes the folder
         from rbi_child.removal import remove_folder
 
         remove_folder(plan["folder"])
 
 
-def become_harness(plan, supervisor, awake, wake):
+def become_harness(plan, find_harness, supervisor, awake, wake):
     """In the forked child: never returns."""
     try:
         signal.set_wakeup_fd(-1)
@@ -73,16 +88,37 @@ def become_harness(plan, supervisor, awake, wake):
             os.close(fd)
         os.setpgid(0, 0)
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != supervisor:
+        if plan["level"] != "namespaces" and os.getppid() != supervisor:
             _exit(1)
         prctl(PR_SET_DUMPABLE, 1)
-        prctl(PR_SET_NO_NEW_PRIVS, 1)
-        set_limits(plan["limits"])
-        import_harness()(plan)
+        take_streams(plan)
+        prefer_for_killing()
+        run = find_harness()
+        from rbi_child import confinement
+
+        plan["work"] = confinement.enter_harness(plan["level"], plan["confinement"], plan["work"])
+        run(plan)
     except BaseException:  # noqa: BLE001 - it is shown, and the process ends
         sys.excepthook(*sys.exc_info())
     finally:
         _exit(1)
+
+
+def take_streams(plan):
+    """Make the run's pipes the standard streams, where they are not that already."""
+    for name, fd in (("stdout", 1), ("stderr", 2)):
+        if name in plan:
+            os.dup2(plan[name], fd)
+            os.close(plan[name])
+
+
+def prefer_for_killing():
+    """If the machine runs out of memory, this goes first and not rbi."""
+    try:
+        with open("/proc/self/oom_score_adj", "w") as score:
+            score.write("1000")
+    except OSError:
+        return
 
 
 def import_harness():
@@ -90,9 +126,9 @@ def import_harness():
     import site
 
     site.main()
-    locate_child()
-    from rbi_child.harness import run
+    from rbi_child.harness import preload, run
 
+    preload()
     return run
 
 
@@ -107,32 +143,35 @@ def locate_child():
     sys.modules["rbi_child"] = importlib.util.module_from_spec(spec)
 
 
-def set_limits(limits):
-    """Resource limits by name (``RLIMIT_...``); a system that lacks or refuses one does without."""
-    for name, value in limits.items():
-        number = getattr(resource, name, None)
-        if number is None:
-            continue
-        hard = resource.getrlimit(number)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        try:
-            resource.setrlimit(number, (value, value))
-        except (ValueError, OSError) as error:
-            print(f"limit {name} is not in force: {error}", file=sys.stderr)
-    try:
-        with open("/proc/self/oom_score_adj", "w") as score:
-            score.write("1000")  # if the machine runs out of memory, this goes first and not rbi
-    except OSError:
-        return
-
-
 def let_go(plan):
     """Close what belongs to the harness: the pipes must end when the strategy's processes do."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd in (1, 2):
         os.dup2(nothing, fd)
-    for name in ("request", "bars", "result"):
-        os.close(plan[name])
+    os.close(nothing)
+    for fd in strategy_descriptors(plan):
+        os.close(fd)
+
+
+def strategy_descriptors(plan):
+    """Those that the harness uses."""
+    single = (plan.get(name) for name in ("request", "text", "result", "stdout", "stderr"))
+    return [*(fd for fd in single if fd is not None), *plan["bars"]]
+
+
+def scratch_of(plan, harness):
+    """What to look at for its size; ``None`` where the kernel limits what can be written."""
+    if not plan["folder"]:
+        return None
+    from rbi_child.scratch import Scratch
+
+    confinement = plan["confinement"]
+    return Scratch(
+        plan["work"],
+        harness,
+        most_bytes=confinement["scratch_bytes"],
+        most_files=confinement["scratch_files"],
+    )
 
 
 def report(plan, line):
@@ -152,16 +191,20 @@ class Family:
         self.exit_code = None  # negative: the signal that ended it
         self.max_rss = 0  # bytes
 
-    def wait(self, control, awake):
-        """Until the harness has ended (False) or the control pipe has closed (True)."""
+    def wait(self, control, awake, scratch):
+        """Until the harness has ended (``None``), or there is a reason to end it."""
+        patience = LOOK_S if scratch else None
         while True:
             self.reap()
             if self.exit_code is not None:
-                return False
-            readable, _, _ = select.select([control, awake], [], [])
+                return None
+            readable, _, _ = select.select([control, awake], [], [], patience)
             if control in readable:
-                return True
-            os.read(awake, 4096)
+                return CONTROL
+            if awake in readable:
+                os.read(awake, 4096)
+            elif scratch and scratch.is_over():
+                return SCRATCH
 
     def reap(self):
         """Collect ended children, without waiting."""
@@ -250,4 +293,5 @@ def prctl(option, value):
         ctypes.CDLL(None).prctl(option, ctypes.c_ulong(value), 0, 0, 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from rbi.events import (
 )
 from rbi.locks import ConsoleLock
 from rbi.progress import EventsFile, JsonProgress, LiveProgress, PlainProgress, Tally
-from rbi.terminal import printable, printable_lines
+from rbi.terminal import counted, printable, printable_lines
 
 STORY: tuple[Event, ...] = (
     BatchStarted("b", "results/b", 4, 1, "openai:x", ("GOOG 1d",), 2),
@@ -83,6 +84,23 @@ def test_without_a_terminal_every_finished_idea_is_one_line() -> None:
     assert lines[0].startswith("b: 4 ideas, 1 done before · openai:x")
     assert "[2/4] 2 traded: Low buyer · GOOG 4 trades · 3.0 s" in lines
     assert "\x1b" not in out.getvalue()
+
+
+def test_a_batch_of_own_strategies_speaks_of_strategies_and_never_of_ideas() -> None:
+    plain, live = io.StringIO(), io.StringIO()
+    console = Console(file=live, width=100, force_terminal=True, markup=False)
+    told = LiveProgress(console)
+    sinks = (PlainProgress(ConsoleLock(plain)), told)
+    with told:
+        for event in STORY:
+            for sink in sinks:
+                sink(replace(event, noun="strategy") if isinstance(event, BatchStarted) else event)
+        console.print(told._render())
+    assert "b: 4 strategies, 1 done before" in plain.getvalue()
+    assert "2/4 strategies" in live.getvalue()
+    for said in (plain.getvalue(), live.getvalue()):
+        assert "strategies that start now go to" in said
+        assert "idea" not in said
 
 
 def test_without_a_terminal_waits_are_told_once_in_a_while() -> None:
@@ -154,6 +172,14 @@ def test_a_terminal_of_any_width_shows_stage_calls_cost_and_time_to_go(width: in
     text = out.getvalue()
     for part in ("research", "1 in flight", "$0.0", "ETA"):
         assert part in text
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "said"),
+    [(1, "strategy", "1 strategy"), (2, "strategy", "2 strategies"), (0, "idea", "0 ideas")],
+)
+def test_what_is_counted_agrees_with_its_number(count: int, noun: str, said: str) -> None:
+    assert counted(count, noun) == said
 
 
 def test_text_from_outside_cannot_drive_the_terminal() -> None:

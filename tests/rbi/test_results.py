@@ -33,7 +33,7 @@ from runners.base import Captured, Failure, FailureKind
 
 IDEA = Idea(3, "Buy when the 50-day SMA crosses above the 200-day SMA")
 NOTE = ResearchNote("# Golden cross\nCoverage: partly\n", "Golden cross", Coverage.PARTLY, ("magic",))
-FAILURE = Failure(FailureKind.ORDER, "stop above entry", "put it below", line=4)
+FAILURE = Failure(FailureKind.ORDER_PRICE, "stop above entry", "put it below", line=4)
 
 
 def report() -> IdeaReport:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ import pytest
 from hypothesis import settings
 
 from runners.backtest_runner import BacktestRunner
-from runners.base import BarsFile, RunRequest, RunResult
+from runners.base import BarsFile, Level, RunRequest, RunResult
 from runners.environments import Environment, resolve
-from runners.process import Limits
+from runners.limits import Limits
+from runners.warmth import Containment
 
 DAY_NS = 86_400 * 10**9
 MB = 2**20
@@ -81,9 +83,14 @@ def scratch(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def runner(environment: Environment, scratch: Path) -> BacktestRunner:
+def runner(environment: Environment, scratch: Path) -> Iterator[BacktestRunner]:
+    """Without containment: what the other levels add to it is tested level by level."""
     limits = Limits(memory_bytes=700 * MB, output_bytes=4 * MB, result_bytes=8 * MB)
-    return BacktestRunner(environment, scratch_root=scratch, slots=2, limits=limits)
+    cold = Containment(exactly=Level.COLD)
+    with closing(
+        BacktestRunner(environment, scratch_root=scratch, slots=2, limits=limits, containment=cold)
+    ) as runner:
+        yield runner
 
 
 Run = Callable[..., RunResult]

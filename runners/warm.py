@@ -1,0 +1,157 @@
+"""The warm server seen from rbi: started once for an environment, asked for a supervisor for each job."""
+
+from __future__ import annotations
+
+import array
+import json
+import socket
+import subprocess
+import weakref
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+from runners.base import Level
+from runners.interruption import Interruption
+from runners.process_sweep import RunTrace, sweep
+from runners.untrusted_text import neutralise
+
+_SERVER = Path(__file__).with_name("child") / "server.py"
+_START_S = 120.0
+_END_S = 3.0
+_GOING_S = 0.3
+_LOOK_S = 0.1
+_MESSAGE_BYTES = 1 << 17
+_LIBRARIES = ("talib", "pandas_ta", "scipy.signal", "scipy.stats")
+
+
+class ServerFailed(Exception):
+    """The server does not start, or has ended; the message says why."""
+
+
+class WarmServer:
+    """One server process with everything it forked. `launch` is safe to call from many threads."""
+
+    def __init__(
+        self,
+        python: Path,
+        *,
+        level: Level,
+        confinement: Mapping[str, Any],
+        environ: Mapping[str, str],
+        marker: str,
+        interruption: Interruption,
+    ) -> None:
+        """Start it and wait until it is ready. Raises `ServerFailed`."""
+        self.level = level
+        self._marker = marker
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        config = {
+            "socket": theirs.fileno(),
+            "level": level.value,
+            "confinement": dict(confinement),
+            "libraries": _LIBRARIES,
+        }
+        name, _, value = marker.partition("=")
+        with TemporaryFile() as log, theirs:
+            try:
+                self._process = subprocess.Popen(
+                    [str(python), "-s", str(_SERVER), json.dumps(config)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=[theirs.fileno()],
+                    cwd="/",
+                    env={**environ, name: value},
+                    start_new_session=True,
+                )
+            except OSError as error:
+                ours.close()
+                raise ServerFailed(f"{python} does not start: {error.strerror}") from error
+            theirs.close()
+            self._socket = ours
+            self._finalizer = weakref.finalize(self, _end, ours, self._process)
+            self._await_ready(log, interruption)
+
+    @property
+    def pid(self) -> int:
+        """Of the outermost process."""
+        return self._process.pid
+
+    def alive(self) -> bool:
+        """Whether it can be asked for more."""
+        return self._process.poll() is None
+
+    def has_ended(self) -> bool:
+        """Whether it has gone; one that is just going is waited for."""
+        try:
+            self._process.wait(_GOING_S)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def launch(self, plan: Mapping[str, Any], descriptors: Sequence[int]) -> None:
+        """Have a supervisor started with ``plan``, whose descriptors are positions in ``descriptors``.
+
+        Raises `ServerFailed` if the server has ended.
+        """
+        message = json.dumps(dict(plan), allow_nan=False).encode()
+        passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
+        try:
+            self._socket.sendmsg([message], passed)
+        except OSError as error:
+            raise ServerFailed(f"the warm server has ended: {error.strerror}") from error
+
+    def kill(self) -> bool:
+        """End it at once with everything it forked. Returns whether nothing of it is left."""
+        self._socket.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_LOOK_S)
+        if self._process.returncode is None:
+            gone = sweep(RunTrace(self._process.pid, None, self._marker))
+            self._process.wait()
+            return gone
+        return True
+
+    def close(self) -> None:
+        """End it in good order."""
+        self._finalizer()
+
+    def _await_ready(self, log: Any, interruption: Interruption) -> None:
+        self._socket.settimeout(_LOOK_S)
+        waited = 0.0
+        answer = b""
+        while waited < _START_S and not interruption.is_set():
+            try:
+                answer = self._socket.recv(_MESSAGE_BYTES)
+                break
+            except TimeoutError:
+                waited += _LOOK_S
+            except OSError:
+                break
+        self._socket.settimeout(None)
+        try:
+            said = json.loads(answer)
+        except ValueError:
+            said = {}
+        if said.get("ready") and said.get("threads") == 1:
+            return
+        self.kill()
+        log.seek(0)
+        heard = neutralise(log.read(4096).decode("utf-8", "replace").strip(), 1000)
+        reason = said.get("broken") or heard or f"it ended with status {self._process.returncode}"
+        if said.get("ready"):
+            reason = f"{said.get('threads')} threads run in it after importing"
+        raise ServerFailed(neutralise(str(reason), 1000))
+
+
+def _end(link: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    link.close()  # it sees the end and goes
+    try:
+        process.wait(_END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+

@@ -1,0 +1,464 @@
+"""A script runs as `python strategy.py` would run it, except that the CSV file it names is not there."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runners.backtest_runner import BacktestRunner
+from runners.base import BarsFile, Mode, Road, RunRequest
+from runners.child import served_data
+
+CHILD = Path(served_data.__file__).parent
+NOT_THERE = "/Users/somebody/project/data/BTC-USD-15m.csv"
+ROWS = 400
+
+# Loads the child as the supervisor does, takes away what the strong levels take away, and runs one script.
+DRIVER = f"""
+import importlib.util, json, os, socket, sys
+
+spec = importlib.util.spec_from_file_location(
+    "rbi_child", {str(CHILD / "__init__.py")!r}, submodule_search_locations=[{str(CHILD)!r}]
+)
+sys.modules["rbi_child"] = importlib.util.module_from_spec(spec)
+del sys.path[0]
+from rbi_child import harness
+harness.preload()
+from rbi_child.observation import Observer
+from rbi_child.script import script_document
+
+def refused(*_):
+    raise PermissionError(1, "Operation not permitted")
+
+os.fork = socket.socketpair = refused
+source, text, name, work, out = sys.argv[1:]
+source = open(source, "rb").read().decode()
+answer = os.open(out, os.O_WRONLY | os.O_CREAT, 0o600)
+os.chdir(work)
+observer = Observer()
+observer.install()
+document = script_document(source, os.open(text, os.O_RDONLY), name, observer, work)
+os.write(answer, json.dumps(document).encode())
+harness.leave()
+"""
+
+LOAD = f"""
+import numpy as np
+import pandas as pd
+from backtesting import Backtest, Strategy
+from backtesting.lib import crossover
+
+path = {NOT_THERE!r}
+data = pd.read_csv(path)
+data.columns = data.columns.str.strip().str.lower()
+data = data.drop(columns=[c for c in data.columns if 'unnamed' in c])
+data = data.rename(columns={{c: c.capitalize() for c in ('open', 'high', 'low', 'close', 'volume')}})
+data['datetime'] = pd.to_datetime(data['datetime'])
+data = data.set_index('datetime')
+
+class Cross(Strategy):
+    fast = 5
+    slow = 15
+
+    def init(self):
+        mean = lambda values, n: pd.Series(values).rolling(n).mean()
+        self.a = self.I(mean, self.data.Close, self.fast)
+        self.b = self.I(mean, self.data.Close, self.slow)
+
+    def next(self):
+        if crossover(self.a, self.b):
+            self.buy(size=5, sl=self.data.Close[-1] * 0.97)
+        elif crossover(self.b, self.a):
+            self.position.close()
+
+bt = Backtest(data, Cross, cash=100_000, commission=0.002)
+"""
+
+RUN = """
+stats = bt.run()
+print(stats)
+print(stats._trades)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a script ended: its document and what it printed."""
+
+    document: dict[str, Any]
+    stdout: str
+    stderr: str
+
+    @property
+    def failure(self) -> str:
+        failure = self.document.get("failure")
+        return f"{failure['type']}: {failure['message']}" if failure else ""
+
+
+class Scripts:
+    """Runs scripts in script mode and with plain python."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.text = folder / "bars.csv"
+        self.text.write_text(bars_text())
+        (folder / "driver.py").write_text(DRIVER)
+
+    def _folder(self, name: str) -> Path:
+        folder = self.folder / name
+        folder.mkdir()
+        return folder
+
+    def run(self, source: str, *, name: str = "BTC-USD-15m", text: Path | None = None) -> Outcome:
+        work, script, answer = self._folder("work"), self.folder / "source", self.folder / "answer.json"
+        script.write_bytes(textwrap.dedent(source).encode())
+        arguments = [str(self.folder / "driver.py"), str(script), str(text or self.text), name, str(work)]
+        done = self._python([*arguments, str(answer)], work)
+        assert answer.exists(), done.stderr
+        return Outcome(json.loads(answer.read_text()), done.stdout, done.stderr)
+
+    def plain(self, source: str) -> subprocess.CompletedProcess[str]:
+        """As ``python strategy.py``, with the path in the script pointing to a real file."""
+        folder = self._folder("plain")
+        (folder / "BTC-USD-15m.csv").write_bytes(self.text.read_bytes())
+        own = textwrap.dedent(source).replace(NOT_THERE, str(folder / "BTC-USD-15m.csv"))
+        (folder / "strategy.py").write_bytes(own.encode())
+        return self._python(["strategy.py"], folder)
+
+    @staticmethod
+    def _python(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+        environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder)}
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=folder,
+            env={**environment, "PYTHONHASHSEED": "0", "TQDM_DISABLE": "1"},
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+
+
+def bars_text() -> str:
+    """Bars as users' files have them: spaces in the header, a comma too many."""
+    rng = np.random.default_rng(11)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, ROWS)))
+    opening = np.concatenate([[100.0], close[:-1]])
+    high, low = np.maximum(opening, close) * 1.003, np.minimum(opening, close) * 0.997
+    times = np.datetime64("2023-01-01T00:00:00") + np.arange(ROWS) * np.timedelta64(900, "s")
+    lines = ["datetime, open, high, low, close, volume,"]
+    for at, *prices in zip(times.tolist(), opening, high, low, close, strict=True):
+        lines.append(f"{at}, " + ", ".join(f"{price:.2f}" for price in prices) + ", 17.5,")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Scripts:
+    return Scripts(tmp_path)
+
+
+ALIKE = {
+    "reads_it_in_every_way_pandas_has": LOAD
+    + RUN
+    + """
+for options in ({'index_col': 0, 'parse_dates': True}, {'engine': 'python'}, {'memory_map': True},
+                {'encoding': 'latin-1'}, {'nrows': 9}, {'dtype': str}, {'sep': None, 'engine': 'python'}):
+    frame = pd.read_csv(path, **options)
+    print(frame.shape, list(frame.dtypes), pd.util.hash_pandas_object(frame).sum())
+print(pd.concat(pd.read_csv(path, chunksize=70)).shape, pd.read_table(path, sep=',').shape)
+""",
+    "reads_it_without_pandas": f"""
+import csv, mmap, os, shutil
+from pathlib import Path
+import numpy as np
+path = {NOT_THERE!r}
+assert os.path.exists(path) and os.path.isfile(path) and os.access(path, os.R_OK) and Path(path).is_file()
+print(os.path.getsize(path), os.path.isdir(path), Path(path).stat().st_size, len(Path(path).read_text()))
+print(len(list(csv.reader(open(path)))), next(csv.DictReader(open(path, newline=''))))
+print(np.genfromtxt(path, delimiter=',', skip_header=1, usecols=(1, 4)).sum())
+print(np.loadtxt(path, delimiter=',', skiprows=1, usecols=(1, 4)).sum(), np.fromfile(path, 'u1').sum())
+with open(path, 'rb') as a, open(os.fsencode(path)) as b:
+    print(a.readline(), b.readline(), a.readline(), b.readline(), a.mode, b.mode, b.newlines, type(a), type(b))
+    print(a.seek(-5, 2), a.read(), mmap.mmap(a.fileno(), 0, access=mmap.ACCESS_READ)[:20])
+for mode in ('rt', 'rb', 'q', '', 'rbt', 'rr'):
+    try:
+        print(len(open(path, mode, buffering=0).read()))
+    except ValueError as error:
+        print(error)
+shutil.copy(path, 'copy.csv')
+print(Path('copy.csv').read_bytes() == Path(path).read_bytes())
+"""
+    + LOAD
+    + RUN,
+    "reads_back_what_it_wrote": LOAD
+    + RUN
+    + """
+import os, tempfile
+data.head(7).to_csv('mine.csv')
+stats._trades.to_csv(os.path.join(tempfile.gettempdir(), 'trades.csv'))
+print(pd.read_csv('mine.csv').shape, len(pd.read_csv(os.path.join(tempfile.gettempdir(), 'trades.csv'))))
+""",
+    "is_a_main_program": LOAD
+    + """
+import __main__, inspect, os, pickle, sys
+def main():
+    global stats
+    stats = bt.run()
+    print(stats)
+if __name__ == '__main__':
+    main()
+print(__main__.Cross is Cross, pickle.loads(pickle.dumps(main)) is main, inspect.getsource(Cross))
+print(os.path.basename(__file__), os.path.exists(__file__), sys.argv, __doc__, __package__)
+print(sys.path[0] == os.path.dirname(__file__), len(open(__file__).read()) > 0, sorted(globals())[:12])
+import strategy
+print(strategy.__name__)
+""",
+    "optimizes": LOAD
+    + """
+from backtesting.lib import plot_heatmaps
+np.random.seed(4)
+print(bt.run())
+best, heat = bt.optimize(fast=[4, 6, 8], slow=range(10, 25, 5), maximize='Return [%]', return_heatmap=True,
+                         constraint=lambda p: p.fast < p.slow, max_tries=7, random_state=1)
+print(best, heat, np.random.rand())
+plot_heatmaps(heat, agg='mean', open_browser=False)
+print(bt.optimize(fast=[4, 6], maximize=lambda stats: stats['# Trades']))
+""",
+    "backtests_many_and_fractions": LOAD
+    + """
+from backtesting.lib import FractionalBacktest, MultiBacktest, random_ohlc_data
+many = MultiBacktest([data, data.iloc[:200]], Cross, cash=100_000)
+print(many.run(fast=7))
+print(many.optimize(fast=[5, 7], slow=[12, 20]))
+print(FractionalBacktest(data, Cross, cash=300).optimize(fast=[5, 7]))
+print(Backtest(next(random_ohlc_data(data, random_state=3)), Cross, cash=100_000).run())
+""",
+    "draws": LOAD
+    + RUN
+    + """
+bt.plot(filename='chart.html', open_browser=False, resample=False, plot_volume=False)
+print('drawn')
+""",
+    "asks_for_input": LOAD
+    + RUN
+    + """
+import sys
+try:
+    input('go on? ')
+except EOFError as error:
+    print(error)
+print(repr(sys.stdin.read()))
+""",
+    "works_in_threads": LOAD
+    + """
+import atexit, threading, time
+from concurrent.futures import ThreadPoolExecutor
+atexit.register(print, 'the end')
+print(ThreadPoolExecutor(2).submit(bt.run).result())
+def later():
+    time.sleep(0.2)
+    print(bt.run(fast=7))
+threading.Thread(target=later).start()
+""",
+    "works_in_an_event_loop": LOAD
+    + """
+import asyncio
+async def backtest(fast):
+    await asyncio.sleep(0.01)
+    return await asyncio.get_running_loop().run_in_executor(None, lambda: bt.run(fast=fast))
+print(asyncio.run(backtest(7)))
+print(asyncio.run(asyncio.wait_for(backtest(8), 60)))
+""",
+    "ends_itself_well": LOAD + RUN + "exit()\n",
+    "starts_with_a_mark_and_windows_lines": "\ufeff# -*- coding: utf-8 -*-\n"
+    + (LOAD + RUN + "print('Zürich')\n").replace("\n", "\r\n"),
+}
+
+
+@pytest.mark.parametrize("source", ALIKE.values(), ids=ALIKE.keys())
+def test_a_script_prints_what_plain_python_prints(scripts: Scripts, source: str) -> None:
+    plain = scripts.plain(source)
+    assert plain.returncode == 0, plain.stderr
+    outcome = scripts.run(source)
+    assert outcome.failure == ""
+    assert outcome.stdout == plain.stdout
+    assert outcome.document["result"]["account"]["cash"] > 0
+
+
+FAILING = {
+    "a_class_that_cannot_be_found_by_name": (
+        "def f():\n    class Mine(Cross): pass\n    Backtest(data, Mine).optimize(fast=[5, 6])\nf()"
+    ),
+    "a_column_that_cannot_be_shared": "data['name'] = 'BTC'\nBacktest(data, Cross).optimize(fast=[5, 6])",
+    "a_missing_parameter": "bt.optimize(nope=[1, 2])",
+    "an_exit_status": "import sys; sys.exit(3)",
+    "an_exit_message": "raise SystemExit('no good')",
+    "an_unknown_plot_option": "bt.plot(colour='red')",
+    "a_heatmap_of_one_parameter": (
+        "from backtesting.lib import plot_heatmaps\n"
+        "plot_heatmaps(bt.optimize(fast=[5, 6], return_heatmap=True)[1], open_browser=False)"
+    ),
+    "another_kind_of_file": "pd.read_parquet('bars.parquet')",
+    "a_text_file": "open('notes.txt')",
+}
+
+
+@pytest.mark.parametrize("last", FAILING.values(), ids=FAILING.keys())
+def test_a_script_that_fails_in_plain_python_fails_after_the_same_backtest(
+    scripts: Scripts, last: str
+) -> None:
+    source = LOAD + "print(bt.run())\n" + last
+    plain = scripts.plain(source)
+    assert plain.returncode != 0
+    outcome = scripts.run(source)
+    assert outcome.document["failure"]["stage"] == "run"
+    assert outcome.stdout == plain.stdout
+    if "Error" in plain.stderr:
+        assert f"{outcome.document['failure']['type']}:" in plain.stderr
+    assert "result" in outcome.document
+
+
+def test_a_script_without_a_backtest_has_neither_a_result_nor_a_failure(scripts: Scripts) -> None:
+    assert scripts.run("import sys\nprint('nothing to do')\nsys.exit(0)").document == {}
+
+
+def test_a_script_that_does_not_compile_says_where(scripts: Scripts) -> None:
+    failure = scripts.run("x = 1\ndef f(:\n").document["failure"]
+    assert (failure["stage"], failure["line"]) == ("compile", 2)
+
+
+def test_the_last_finished_backtest_counts_and_all_are_counted(scripts: Scripts) -> None:
+    outcome = scripts.run(LOAD + "bt.run()\nBacktest(data, Cross, cash=55_555).run()\nraise KeyError('late')")
+    account = outcome.document["result"]["account"]
+    assert (account["cash"], account["backtests"]) == (55_555, 2)
+    assert outcome.failure == "KeyError: 'late'"
+
+
+def test_a_folder_is_searched_for_the_served_file_by_its_datasets_name(scripts: Scripts) -> None:
+    source = f"""
+        import glob
+        from pathlib import Path
+        folder = {str(Path(NOT_THERE).parent)!r}
+        print(glob.glob(folder + '/*.csv'), list(Path(folder).glob('BTC*.csv')), glob.glob(folder + '/ETH*.csv'))
+        open('mine.csv', 'w').close()
+        print(glob.glob('m*.csv'))
+    """
+    found = f"['{NOT_THERE}'] [PosixPath('{NOT_THERE}')] []\n['mine.csv']\n"
+    assert scripts.run(source).stdout == found
+
+
+def test_a_runner_gets_the_numbers_that_the_script_got(
+    scripts: Scripts, runner: BacktestRunner, bars: BarsFile
+) -> None:
+    request = RunRequest(LOAD + RUN, replace(bars, text=scripts.text), mode=Mode.SCRIPT, timeout_s=60)
+    result = runner.run(request)
+    plain = scripts.plain(LOAD + RUN)
+    assert result.failure is None
+    assert result.trades
+    assert result.road is Road.OBSERVED
+    assert re.findall(r"# Trades +(\d+)", plain.stdout) == [str(len(result.trades))]
+    assert result.stdout.head == plain.stdout
+
+
+def test_a_url_is_not_served(scripts: Scripts) -> None:
+    outcome = scripts.run("import pandas as pd\npd.read_csv('http://127.0.0.1:9/bars.csv')")
+    assert outcome.failure.startswith("URLError")
+
+
+def test_starting_processes_fails_with_an_error_and_does_not_hang(scripts: Scripts) -> None:
+    outcome = scripts.run("from multiprocessing import Pool\nwith Pool(2) as pool:\n    pool.map(abs, [1])")
+    assert outcome.failure == "PermissionError: [Errno 1] Operation not permitted"
+
+
+def test_a_bundled_dataset_is_served_under_its_own_name_only(scripts: Scripts) -> None:
+    source = (
+        "from backtesting.test import GOOG, SMA\nprint(GOOG.dtypes, GOOG.index.dtype, GOOG.index.name, GOOG)"
+    )
+    bundled = Path(__import__("backtesting").__file__).parent / "test" / "GOOG.csv"
+    lines = bundled.read_text().splitlines()
+    served = scripts.folder / "served.csv"
+    served.write_text("\n".join(["datetime,open,high,low,close,volume", *lines[1:]]) + "\n")
+    plain = scripts.plain(source)
+    assert plain.returncode == 0, plain.stderr
+    assert scripts.run(source, name="GOOG", text=served).stdout == plain.stdout
+    (scripts.folder / "work" / "strategy.py").unlink()
+    (scripts.folder / "work").rmdir()
+    assert scripts.run(source).failure.startswith("BundledDataError: GOOG")
+
+
+def test_the_packages_own_files_are_not_replaced(tmp_path: Path) -> None:
+    with served_text(tmp_path, b"a,b\n") as served:
+        for folder in served_data.library_folders():
+            assert not served.stands_at(Path(folder) / "package" / "table.csv")
+
+
+def test_an_own_file_outside_the_work_folder_wins_until_it_is_gone(tmp_path: Path) -> None:
+    with served_text(tmp_path, b"a,b\n") as served:
+        path = tmp_path / "elsewhere.CSV"
+        assert served.stands_at(path)
+        served.note_written(path)
+        path.write_text("mine")
+        assert not served.stands_at(path)
+        path.unlink()
+        assert served.stands_at(path)
+
+
+class served_text:  # noqa: N801 - used like a function
+    """A text in a descriptor, for a with block."""
+
+    def __init__(self, folder: Path, content: bytes) -> None:
+        self._file = folder / "content"
+        self._file.write_bytes(content)
+        (folder / "inside").mkdir(exist_ok=True)
+        self._work = str(folder / "inside")
+
+    def __enter__(self) -> Any:
+        self._descriptor = os.open(self._file, os.O_RDONLY)
+        return served_data.ServedText(self._descriptor, "DATA", self._work)
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("read"), st.integers(-1, 40)),
+        st.tuples(st.just("readline"), st.integers(-1, 40)),
+        st.tuples(st.just("seek"), st.integers(0, 60)),
+        st.tuples(st.just("tell"), st.none()),
+    ),
+    max_size=12,
+)
+
+
+def done(file: io.IOBase, steps: list[tuple[str, int | None]]) -> Iterator[object]:
+    for name, argument in steps:
+        yield getattr(file, name)(*([] if argument is None else [argument]))
+
+
+@given(content=st.binary(max_size=50), steps=STEPS, buffering=st.sampled_from([0, 7, -1]))
+def test_a_served_file_behaves_as_a_file_while_another_one_reads_it(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, steps: Any, buffering: int
+) -> None:
+    with (
+        served_text(tmp_path_factory.mktemp("served"), content) as served,
+        served.open("/x.csv", "rb", buffering) as file,
+        served.open("/x.csv", "rb") as other,
+    ):
+        for ours, real in zip(done(file, steps), done(io.BytesIO(content), steps), strict=True):
+            assert ours == real
+        assert other.read() == content
