@@ -1,4 +1,4 @@
-"""What a backtest costs: a fresh python, a cold run, a warm contained run, and the engine alone, in one interleaved run.
+"""What a backtest costs: a fresh python, a cold run, a warm contained run, and the engine alone, interleaved.
 
 Two at a time. An SMA cross on the GOOG bars that come with backtesting.py and on a random walk of 31,066 bars. Prints
 rates, the ratios to the engine alone, a child's private memory, and how the warm server grows with the jobs it forked.
@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -60,9 +61,15 @@ class SmaCross(Strategy):
             self.position.close()
             self.sell()
 """
-SLEEPING = STRATEGY.replace("import pandas as pd", "import pandas as pd, time").replace(
-    "    def next(self):\n", "    def next(self):\n        if len(self.data) == self.last:\n            time.sleep(1.5)\n"
-).replace("    n1 = 10\n", "    n1 = 10\n    last = 0\n")
+PAUSE = """    def next(self):
+        if len(self.data) == self.last:
+            time.sleep(1.5)
+"""
+SLEEPING = (
+    STRATEGY.replace("import pandas as pd", "import time\nimport pandas as pd")
+    .replace("    def next(self):\n", PAUSE)
+    .replace("    n1 = 10\n", "    n1 = 10\n    last = 0\n")
+)
 BARE = """
 import sys, time, types
 plain = types.ModuleType("backtesting._plotting")
@@ -127,14 +134,14 @@ def main() -> None:
         show(figures)
 
 
-def measure(environment: Environment, folder: Path, rounds: int, jobs: int) -> dict[str, object]:
+def measure(environment: Environment, folder: Path, rounds: int, jobs: int) -> dict[str, Any]:
     """Everything, as JSON values."""
     datasets = {"GOOG": goog(folder), "walk": walk(folder)}
     runner = BacktestRunner(environment, scratch_root=folder, slots=AT_A_TIME)
     cold = BacktestRunner(
         environment, scratch_root=folder, slots=AT_A_TIME, containment=Containment(exactly=Level.COLD)
     )
-    figures: dict[str, object] = {
+    figures: dict[str, Any] = {
         "level": runner.level().value,
         "cores": os.cpu_count(),
         "at_a_time": AT_A_TIME,
@@ -183,11 +190,10 @@ def through(runner: BacktestRunner, request: RunRequest, times: int) -> float:
     """Seconds for ``times`` runs, `AT_A_TIME` at once."""
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         began = time.perf_counter()
-        results = list(pool.map(lambda _: runner.run(request), range(times)))
+        failures = list(pool.map(lambda _: runner.run(request).failure, range(times)))
         seconds = time.perf_counter() - began
-    failed = next((result.failure for result in results if result.failure), None)
-    if failed:
-        raise SystemExit(f"a run failed: {failed}")
+    if any(failures):
+        raise SystemExit(f"a run failed: {next(filter(None, failures))}")
     return seconds
 
 
@@ -227,12 +233,10 @@ def bare(workers: Sequence[subprocess.Popen[str]], times: int) -> float:
     """All workers at once, each with its share."""
     began = time.perf_counter()
     for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write(f"{times // len(workers)}\n")
-        worker.stdin.flush()
+        print(times // len(workers), file=worker.stdin, flush=True)
     for worker in workers:
-        assert worker.stdout is not None
-        worker.stdout.readline()
+        if not (worker.stdout and worker.stdout.readline()):
+            raise SystemExit("the engine alone does not run")
     return time.perf_counter() - began
 
 
@@ -240,7 +244,9 @@ def private_memory(runner: BacktestRunner, bars: BarsFile) -> float:
     """MB that only the strategy's process holds, at the end of its run."""
     before = set(descendants(os.getpid()))
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(runner.run, RunRequest(SLEEPING, bars, Terms(commission=0.001), {"last": bars.rows}))
+        running = pool.submit(
+            runner.run, RunRequest(SLEEPING, bars, Terms(commission=0.001), {"last": bars.rows})
+        )
         most = 0
         while not running.done():
             family = descendants(os.getpid())
@@ -337,13 +343,12 @@ def write(path: Path, name: str, times: np.ndarray, columns: dict[str, np.ndarra
     return BarsFile(name, "full", len(times), hashlib.sha256(path.read_bytes()).hexdigest(), path)
 
 
-def show(figures: dict[str, object]) -> None:
+def show(figures: dict[str, Any]) -> None:
     """The figures as a table."""
     print(f"level {figures['level']}, {figures['at_a_time']} at a time on {figures['cores']} cores")
     print(f"{'SMA cross':<22}{'ms each':>9}{'a second':>10}{'x engine':>10}{'x python':>10}")
     for name in ("GOOG", "walk"):
         part = figures[name]
-        assert isinstance(part, dict)
         seconds = part["seconds_each"]
         for way, each in seconds.items():
             label = f"{name} {part['bars']}: {way}"
@@ -353,9 +358,8 @@ def show(figures: dict[str, object]) -> None:
             )
     print(
         "private memory of a child:", ", ".join(f"{k} {v:.1f} MB" for k, v in figures["private_mb"].items())
-    )  # type: ignore[attr-defined]
+    )
     grown = figures["growth"]
-    assert isinstance(grown, dict)
     print(
         f"after {grown['jobs']} jobs ({grown['jobs_per_s']:.1f} a second): server {grown['server_mb']:.0f} MB"
         f" {grown['server_growth_mb']:+.1f} MB, rbi {grown['rbi_growth_mb']:+.1f} MB"

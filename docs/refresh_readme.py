@@ -1,7 +1,9 @@
 """Put the real output of the README's commands into it: every block after a ``<!-- $ command -->`` line.
 
 Run as ``make readme``. The commands run in order in one fresh folder, with no key set, so each can show what the
-one before it left. Where an output is long, ``<!-- $ command | head -N -->`` keeps its first lines.
+one before it left. Where an output is long, ``<!-- $ command | head -N -->`` keeps its first lines. A block after
+``<!-- file: name -->`` is written there first. After ``<!-- here: $ command -->`` comes what depends on the machine:
+`main` refreshes it too, a test does not compare it.
 """
 
 from __future__ import annotations
@@ -15,18 +17,35 @@ import tempfile
 from pathlib import Path
 
 README = Path(__file__).parents[1] / "README.md"
-_BLOCK = re.compile(r"(<!-- \$ (?P<command>[^\n]*?) -->\n```[a-z]*\n)(?P<output>.*?)(```\n)", re.DOTALL)
+_BLOCK = re.compile(
+    r"(?P<head><!-- (?P<here>here: )?\$ (?P<command>[^\n]*?) -->\n```[a-z]*\n)(?P<output>.*?)(?P<end>```\n)",
+    re.DOTALL,
+)
+_FILE = re.compile(r"<!-- file: (?P<name>[^\n]*?) -->\n```[a-z]*\n(?P<content>.*?)```\n", re.DOTALL)
 _HEAD = re.compile(r"^(?P<command>.*?) \| head -(?P<lines>\d+)$")
 
 
-def refreshed(text: str, folder: Path) -> str:
-    """The text with every block's output as it is now. Raises `subprocess.CalledProcessError` when a command fails."""
-    return _BLOCK.sub(lambda match: match[1] + output(match["command"], folder) + match[4], text)
+def refreshed(text: str, folder: Path, *, here: bool = False) -> str:
+    """The text with every block's output as it is now, those that depend on the machine only with ``here``.
+
+    Raises `subprocess.CalledProcessError` when a command fails.
+    """
+    for match in _FILE.finditer(text):
+        path = folder / match["name"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(match["content"], encoding="utf-8")
+
+    def shown(match: re.Match[str]) -> str:
+        if match["here"] and not here:
+            return match[0]
+        return match["head"] + output(match["command"], folder) + match["end"]
+
+    return _BLOCK.sub(shown, text)
 
 
 def commands(text: str) -> list[str]:
-    """The commands whose output the text shows."""
-    return [match["command"] for match in _BLOCK.finditer(text)]
+    """The commands whose output the text shows, wherever it is made."""
+    return [match["command"] for match in _BLOCK.finditer(text) if not match["here"]]
 
 
 def output(command: str, folder: Path) -> str:
@@ -53,7 +72,8 @@ def output(command: str, folder: Path) -> str:
 def main() -> None:
     """Rewrite the README."""
     with tempfile.TemporaryDirectory() as folder:
-        README.write_text(refreshed(README.read_text(encoding="utf-8"), Path(folder)), encoding="utf-8")
+        text = README.read_text(encoding="utf-8")
+        README.write_text(refreshed(text, Path(folder), here=True), encoding="utf-8")
 
 
 if __name__ == "__main__":

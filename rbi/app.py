@@ -326,7 +326,7 @@ def _carry_out(
     if json_output:
         _print(task.lines(slices, lambda mode, source, bars: effects[mode].recorded(source, bars)))
     batch = replace(batch, folder=folder.newest.name)
-    return close(workplace, batch, result, noun=task.noun, budget=settings.budget, quiet=json_output)
+    return close(workplace, batch, result, budget=settings.budget, quiet=json_output)
 
 
 def _limits(settings: Settings, account: Account) -> Limits:
@@ -397,5 +397,5 @@ def _started(
         model=task.label,
         data=tuple(f"{dataset.name} {dataset.timeframe}" for dataset in parts.datasets),
         workers=settings.thread_count,
-        noun=task.noun,
+        noun=batch.noun,
     )

@@ -16,13 +16,11 @@ from rbi.domain import Attempt, AttemptReason, Backtest, Draft, Idea, IdeaReport
 from rbi.errors import RbiError
 from rbi.intake.strategy_files import AUTO, StrategyFile, StrategyFiles, read_strategy_files
 from rbi.pipeline import conclude, run_given
-from rbi.records import BatchRecord
+from rbi.records import OWN_STRATEGIES, BatchRecord
 from rbi.results import findings
 from rbi.stages.context import Context
 from rbi.task import Recorded
 from runners.base import BarsFile, Mode, RunResult
-
-_RECORDED = "backtest"  # the key in a batch's identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,6 @@ class OwnStrategies:
     found: StrategyFiles
     hold_out: float
     streams_events: bool = False
-    noun: str = "strategy"
 
     @classmethod
     def read(cls, request: BacktestRequest, hold_out: float) -> OwnStrategies:
@@ -57,7 +54,7 @@ class OwnStrategies:
 
         Raises `RbiError` when they are not the ones that the batch began with, and what `read` raises.
         """
-        recorded = batch.settings.get("identity", {}).get(_RECORDED)
+        recorded = batch.settings.get("identity", {}).get(OWN_STRATEGIES)
         if recorded is None:
             return None
         request = BacktestRequest(
@@ -102,7 +99,7 @@ class OwnStrategies:
             "mode": request.mode,
             "files": self.found.digest,
         }
-        return {"model": self.label, _RECORDED: recorded}
+        return {"model": self.label, OWN_STRATEGIES: recorded}
 
     def description(self) -> dict[str, Any]:
         """What ``run.json`` says of them."""

@@ -256,7 +256,9 @@ def _parser() -> argparse.ArgumentParser:
         help="ask each for one token, which may cost a little; exit code 1 if one does not answer,"
         " or if there is none to ask",
     )
-    _settings(_add(commands, "doctor", "check this machine and folder", _doctor), ["results", "env"])
+    _settings(
+        _add(commands, "doctor", "check this machine and folder", _doctor), ["results", "env", "sandbox"]
+    )
     env = _add(commands, "env", "the environment that strategies run in", _env)
     env.add_argument("action", choices=("show", "create", "remove"), help="what to do with it")
     _settings(env, ["env"])

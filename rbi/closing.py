@@ -30,23 +30,22 @@ def close(
     batch: BatchRecord,
     result: BatchResult,
     *,
-    noun: str = "idea",
     budget: float | None = None,
     quiet: bool,
 ) -> int:
     """Write the leaderboard, say how the batch ended, and return the exit code.
 
-    ``noun`` is what the batch is of, ``budget`` is in US dollars. With ``quiet`` nothing goes to standard output.
+    ``budget`` is in US dollars. With ``quiet`` nothing goes to standard output.
     Raises the error that stopped the batch, if one did.
     """
     workplace.write_leaderboard(batch)
     records = workplace.journal.ideas(batch.name)
     if not quiet:
         try:
-            _show(workplace, batch, records, noun, budget)
+            _show(workplace, batch, records, budget)
         except BrokenPipeError:  # nobody reads the table; the batch has ended as it has ended
             abandon(sys.stdout)
-    code = _exit_code(workplace, batch, result, records, noun)
+    code = _exit_code(workplace, batch, result, records)
     if result.stuck:
         # A thread waits for a server that does not answer; everything is recorded, and it would keep us here.
         workplace.journal.close()
@@ -56,11 +55,7 @@ def close(
 
 
 def _show(
-    workplace: Workplace,
-    batch: BatchRecord,
-    records: Sequence[IdeaRecord],
-    noun: str,
-    budget: float | None,
+    workplace: Workplace, batch: BatchRecord, records: Sequence[IdeaRecord], budget: float | None
 ) -> None:
     out = console()
     rows = workplace.leaderboard(batch.name)
@@ -68,7 +63,7 @@ def _show(
     best = ranked[:SHOWN_IDEAS]
     out.print(results_table([row for row in rows if row.number in best], title=batch.name, width=out.width))
     if len(best) < len(ranked):
-        every = counted(len(ranked), noun)
+        every = counted(len(ranked), batch.noun)
         out.print(f"the first {len(best)} of {every}; all of them: rbi results {batch.name}")
     out.print(counts_line(records))
     out.print(money_line(workplace.journal.totals(batch.name), budget))
@@ -77,15 +72,11 @@ def _show(
 
 
 def _exit_code(
-    workplace: Workplace,
-    batch: BatchRecord,
-    result: BatchResult,
-    records: Sequence[IdeaRecord],
-    noun: str,
+    workplace: Workplace, batch: BatchRecord, result: BatchResult, records: Sequence[IdeaRecord]
 ) -> int:
     left = sum(not record.final for record in records)
     be = "is" if len(records) == 1 else "are"
-    done = f"{len(records) - left} of {counted(len(records), noun)} {be} finished and safe"
+    done = f"{len(records) - left} of {counted(len(records), batch.noun)} {be} finished and safe"
     again = workplace.resume_command(batch.name)
     if result.error is not None:
         say(f"stopped: {done}")
@@ -96,7 +87,7 @@ def _exit_code(
     if result.ending is Ending.BUDGET:
         say(f"stopped at the budget: {done}\n  continue: {again} --budget USD")
         return ExitCode.STOPPED
-    return _say_what_is_left(records, again, noun)
+    return _say_what_is_left(records, again, batch.noun)
 
 
 def _say_what_is_left(records: Sequence[IdeaRecord], again: str, noun: str) -> int:

@@ -170,9 +170,7 @@ def _sandbox(settings: Settings) -> str:
     environment = _usable_environment(settings)
     with (
         tempfile.TemporaryDirectory() as folder,
-        closing(
-            BacktestRunner(environment, scratch_root=Path(folder), containment=containment)
-        ) as runner,
+        closing(BacktestRunner(environment, scratch_root=Path(folder), containment=containment)) as runner,
     ):
         level = runner.level()
         why_not = "; ".join(f"{weaker}: {reason}" for weaker, reason in runner.why_not.items())

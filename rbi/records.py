@@ -13,6 +13,7 @@ from typing import Any
 from rbi.domain import Idea
 
 NANO = Decimal("1e-9")
+OWN_STRATEGIES = "backtest"  # in the identity of a batch: the user's own strategies, which it works on
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,11 @@ class BatchRecord:
     created: float
     folder: str
     settings: Mapping[str, Any]
+
+    @property
+    def noun(self) -> str:
+        """What a piece of its work is called before the user, in the singular."""
+        return "strategy" if OWN_STRATEGIES in self.settings.get("identity", {}) else "idea"
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,7 +220,7 @@ def summary(report: IdeaReport, record: Mapping[str, Any]) -> str:
     lines += ["", *_figures([row for row in rows if row.dataset])]
     lines += ["", *(line for backtest in draft.chosen_backtests for line in diagnostics(backtest))]
     if draft.attempts:
-        lines += ["", "## Attempts", ""]
+        lines += ["## Attempts", ""]
         lines += [_attempt_line(n, attempt) for n, attempt in enumerate(draft.attempts, start=1)]
     return "\n".join(lines).rstrip() + "\n"
 

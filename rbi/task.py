@@ -27,11 +27,6 @@ class Task(Protocol):
         ...
 
     @property
-    def noun(self) -> str:
-        """What a piece of it is called before the user, in the singular."""
-        ...
-
-    @property
     def hold_out(self) -> float:
         """The fraction of a dataset's bars that its strategies do not see."""
         ...
@@ -67,7 +62,6 @@ class IdeasTask:
     label: str
     hold_out: float
     streams_events: bool = True
-    noun: str = "idea"
 
     def description(self) -> Mapping[str, Any]:
         """See `Task`."""

@@ -16,7 +16,7 @@ from rich.text import Text
 from models.factory import ModelListing
 from rbi.domain import Coverage, OutcomeKind, Row
 from rbi.records import BatchRecord, IdeaRecord, Totals
-from rbi.terminal import printable, printable_lines
+from rbi.terminal import counted, printable, printable_lines
 from runners.base import CheckStatus
 
 FULL_WIDTH = 120
@@ -167,7 +167,7 @@ def status_page(
     identity = batch.settings["identity"]
     created = datetime.fromtimestamp(batch.created).astimezone().strftime("%Y-%m-%d %H:%M")
     lines = [
-        f"{batch.name}: {finished} of {len(records)} ideas finished (begun {created})",
+        f"{batch.name}: {finished} of {counted(len(records), batch.noun)} finished (begun {created})",
         f"  {counts_line(records)}",
         f"  {money_line(totals, batch.settings.get('budget'))}",
         f"  {identity['model']} on {', '.join(identity['data'])}",

@@ -21,7 +21,6 @@ from runners.base import (
     Mode,
     NumbersCheck,
     Road,
-    RunInterrupted,
     RunnerError,
     RunRequest,
     RunResult,
@@ -37,11 +36,12 @@ from runners.printed_stats import PrintedStats, disagreement
 from runners.process import Ending, Job, Launcher, Stop, run_process
 from runners.sandbox import CHILD
 from runners.verification import check_numbers
-from runners.warmth import Containment, Warmth
+from runners.warmth import Containment, Warmth, interrupted
 from runners.work_folder import work_folder
 
 _WAIT_S = 0.1  # how often a run that waits for a slot looks whether it was interrupted
 _CPU_SPARE_S = 10  # the wall clock is to end a run first: it says more
+_AT_ONCE = 100  # scenarios of one job: each may bring bars, and descriptors are few
 _TRIES = 3  # how often a job is begun that loses its server
 _CHANGED_BARS = "the script changed the bars or brought its own"
 
@@ -65,8 +65,9 @@ class BacktestRunner:
     """Implements `runners.base.Runner`: contained as strongly as the machine allows, warm where it can be.
 
     ``scratch_root`` is an existing folder for work folders that have to be on the disk. ``slots`` is how many jobs go
-    on at the same time, by default one for each core; further ones wait, without their time-out running. ``containment``
-    says which levels may be used. The server is started by the first run; `close` ends it, as does the end of rbi.
+    on at the same time, by default one for each core; further ones wait, without their time-out running.
+    ``containment`` says which levels may be used. The server is started by the first run; `close` ends it, as does
+    the end of rbi.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class BacktestRunner:
         self._scratch_root = scratch_root
         self._limits = limits or Limits()
         self._slots = threading.BoundedSemaphore(slots or available_cores())
+        self._suspects = threading.Lock()
         self._interruption = Interruption()
         self._harness_version = harness_version()
         self._bars = BarsCache()
@@ -124,7 +126,7 @@ class BacktestRunner:
         with self._slot():
             while len(results) < len(requests):
                 # A run that is cut short says nothing of the scenarios after it: they get a job of their own.
-                results.extend(self._job(requests[len(results) :]))
+                results.extend(self._job(requests[len(results) :][:_AT_ONCE]))
         return tuple(results)
 
     def interrupt(self) -> None:
@@ -154,7 +156,7 @@ class BacktestRunner:
                 finally:
                     self._slots.release()
                 return
-        raise _interrupted()
+        raise interrupted()
 
     def _job(self, requests: Sequence[RunRequest]) -> list[RunResult]:
         loaded = [self._bars.load(request.bars) for request in requests]
@@ -164,17 +166,22 @@ class BacktestRunner:
                 check_terms(request.terms, bars.lowest_close)
         ran = self._run_job(requests, loaded)
         if ran.ending.stop is Stop.INTERRUPT:
-            raise _interrupted()
+            raise interrupted()
         child = read_child_result(ran.ending.result, [bars.arrays for bars in loaded])
         if not ran.ending.stop and not child.ready and ran.ending.exit_code != -9:
             raise self._unusable(child, ran.ending.stderr)
         return self._results(requests, loaded, ran, child)
 
     def _run_job(self, requests: Sequence[RunRequest], loaded: Sequence[LoadedBars]) -> _Ran:
-        """Once more on a new server if the one it ran on went down or is spoilt: that need not be this job's doing."""
-        for _ in range(_TRIES):
-            launcher = self._warmth.launcher()
+        """Once more on a new server if the one it ran on went down or is spoilt: that need not be this job's doing.
+
+        Only one such job goes on at a time, so that the one whose doing it is does not take the others along again.
+        """
+        for attempt in range(_TRIES):
             with ExitStack() as stack:
+                if attempt:
+                    stack.enter_context(self._suspects)
+                launcher = self._warmth.launcher()
                 ran = self._begin(requests, loaded, launcher, stack)
             ending = ran.ending
             if ending.stop or launcher.level is Level.COLD or (ending.began and not ending.server_lost):
@@ -236,7 +243,7 @@ class BacktestRunner:
             ending = (
                 ran.ending
                 if ended_in
-                else replace(ran.ending, stop=None, exit_code=0, strays=0, channel_lost=False)
+                else replace(ran.ending, **_UNEVENTFUL, elapsed_s=ran.ending.elapsed_s[: number + 1])
             )
             failure = find_failure(ending, scenario, request, self._limits)
             results.append(_result(request, bars, replace(ran, ending=ending), scenario, failure, number))
@@ -261,11 +268,9 @@ class _Ran:
     printed: PrintedStats | None
 
     def elapsed_s(self, number: int) -> float:
-        """How long the scenario of that number took."""
+        """How long the scenario of that number took, if it was the last that ended before ``ending``."""
         ends = self.ending.elapsed_s
-        if number == len(ends) - 2:
-            number += 1  # the end of the last scenario is that of the run
-        return ends[min(number, len(ends) - 1)] - (ends[number - 1] if 0 < number < len(ends) - 1 else 0.0)
+        return ends[-1] - (ends[number - 1] if number else 0.0)
 
 
 def _result(
@@ -381,7 +386,3 @@ def _digest(path: Path) -> str:
 
 def _ignore(_piece: bytes) -> None:
     """What a strategy prints is of no use beyond what is kept of it."""
-
-
-def _interrupted() -> RunInterrupted:
-    return RunInterrupted("the backtest was interrupted", hint="run the same command again to continue")

@@ -304,7 +304,9 @@ class RunResult:
             "level": self.level.value,
             "road": self.road.value,
             "seed": self.seed,
-            "orders": {**asdict(self.orders), "cancelled": dict(self.orders.cancelled)} if self.orders else None,
+            "orders": {**asdict(self.orders), "cancelled": dict(self.orders.cancelled)}
+            if self.orders
+            else None,
             "account": {k: pack_value(v) for k, v in asdict(self.account).items()} if self.account else None,
             "check": asdict(self.check) if self.check else None,
             "disagreement": self.disagreement,

@@ -55,7 +55,9 @@ class BarsCache:
         with self._lock:
             loaded = self._loaded.pop(key, None) or _load(bars)
             self._loaded[key] = loaded
-            while len(self._loaded) > 1 and sum(kept.size for kept in self._loaded.values()) > self._kept_bytes:
+            while (
+                len(self._loaded) > 1 and sum(kept.size for kept in self._loaded.values()) > self._kept_bytes
+            ):
                 self._loaded.popitem(last=False)
         return loaded
 
@@ -68,16 +70,17 @@ class BarsCache:
 
 def _load(bars: BarsFile) -> LoadedBars:
     try:
-        with np.load(bars.path, allow_pickle=False) as arrays:
+        # Of a file that it opened itself and cannot read, numpy leaves a descriptor open.
+        with bars.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             time, columns = arrays["time"], [arrays[name] for name in _PRICES]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise _unreadable(bars, str(error)) from error
     if time.dtype != np.int64 or any(column.shape != (bars.rows,) for column in (time, *columns)):
         raise _unreadable(bars, f"it does not hold {bars.rows} bars")
     prices = [column.astype("<f8") for column in columns]
-    file = memory_file(time.astype("<i8").tobytes() + b"".join(column.tobytes() for column in prices))
+    content = memory_file(time.astype("<i8").tobytes() + b"".join(column.tobytes() for column in prices))
     return LoadedBars(
-        file=file,
+        file=content,
         arrays=BarArrays(time, *prices[:4]),
         time=tuple(time.tolist()),
         lowest_close=float(prices[3].min()) if bars.rows else math.nan,

@@ -118,7 +118,7 @@ class _WarmLaunch:
         self._server = server
 
     def ended_well(self) -> bool:
-        """No strategy reaches the report's pipe: the supervisor cannot be looked into."""
+        """No strategy reaches the report's pipe: the supervisor cannot be looked into without a capability."""
         return True
 
     def lost(self) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from runners.base import Level, RunnerError
+from runners.base import Level, RunInterrupted, RunnerError
 from runners.clean_environment import clean_environment
 from runners.environments import Environment
 from runners.interruption import Interruption
@@ -78,7 +78,7 @@ class Warmth:
     def launcher(self) -> Launcher:
         """One that works now; a server that has ended is replaced.
 
-        Raises `RunnerError` if no level that is allowed works here.
+        Raises `RunnerError` if no level that is allowed works here, and `RunInterrupted` after an interrupt.
         """
         with self._lock:
             if self._level is Level.COLD:
@@ -89,6 +89,8 @@ class Warmth:
             for level in possible_levels():
                 if self._containment.allows(level) and (launcher := self._try(level)):
                     return launcher
+                if self._interruption.is_set():
+                    raise interrupted()  # that, and not the level, may be why it does not work
         raise self._refused()
 
     def discard(self, launcher: Launcher) -> None:
@@ -106,8 +108,6 @@ class Warmth:
             self._server = None
 
     def _try(self, level: Level) -> Launcher | None:
-        if self._interruption.is_set():
-            return self._cold()  # whatever runs now is interrupted before it begins
         if level is Level.COLD:
             self._level = level
             return self._cold()
@@ -156,6 +156,11 @@ class Warmth:
             f"strategies cannot be contained at the level {asked} here" + (f" ({why})" if why else ""),
             hint="look at `rbi doctor`, or allow a weaker level with --sandbox",
         )
+
+
+def interrupted() -> RunInterrupted:
+    """What a run ends in that was stopped from outside."""
+    return RunInterrupted("the backtest was interrupted", hint="run the same command again to continue")
 
 
 def examine(

@@ -83,9 +83,9 @@ def enter_harness(level, config, work):
     if level not in STRONG and sys.platform != "linux":
         return work
     refuse_new_privileges()
+    drop_capabilities()  # also where little else holds: root's own would let it look into the supervisor
     if level not in STRONG:
         return work
-    drop_capabilities()
     os.chdir(work)
     if level == NAMESPACES:
         restrict_writing(work)

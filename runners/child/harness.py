@@ -32,14 +32,28 @@ def preload():
     from rbi_child import attempt, exceptions, observation, script, self_test  # noqa: F401 - for later
 
 
+def load_and_run(plan):
+    """`run`, in a process that has not imported anything for it yet."""
+    try:
+        preload()
+    except Exception as error:  # noqa: BLE001 - a library is missing or broken
+        give_up(plan, error)
+    run(plan)
+
+
+def give_up(plan, error):
+    """Whatever it is, the environment is broken."""
+    send(plan, ENCODE({"broken": f"{type(error).__name__}: {error}"}).encode() + b"\n")
+    _exit(1)
+
+
 def run(plan):
     """Never returns: the process exits with 0 once everything is written."""
     owner = getpid()
     try:
         request, bars, text = prepare(plan)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the environment is broken
-        send(plan, ENCODE({"broken": f"{type(error).__name__}: {error}"}).encode() + b"\n")
-        _exit(1)
+    except Exception as error:  # noqa: BLE001 - it is no strategy's fault
+        give_up(plan, error)
     send(plan, READY)
     from rbi_child.exceptions import undescribed
 

@@ -1,6 +1,6 @@
 """How much a run holds on the disk, where no file system limits it: its work folder, and deleted files it holds."""
 
-# ruff: noqa: PTH116, PTH118, PTH208
+# ruff: noqa: PTH114, PTH116, PTH118, PTH208
 
 import os
 import stat
@@ -22,7 +22,7 @@ class Scratch:
         self.most_files = most_files
 
     def is_over(self):
-        """Whether more is held than may be. A folder that hides its content counts as that."""
+        """Whether more is held than may be. A folder that hides its content, or too deeply, counts as that."""
         size, files = 0, 0
         try:
             for found in (*deleted_files(self.harness), *deleted_maps(self.harness)):
@@ -31,14 +31,14 @@ class Scratch:
                 size, files = size + found, files + 1
                 if size > self.most_bytes or files > self.most_files:
                     return True
-        except PermissionError:
+        except OSError:
             return True
         return size > self.most_bytes
 
 
 def entries_below(folder):
     """What each entry below ``folder`` takes, in bytes."""
-    folders = [folder]
+    folders = [] if os.path.islink(folder) else [folder]
     while folders:
         try:
             with os.scandir(folders.pop()) as entries:

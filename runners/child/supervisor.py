@@ -126,10 +126,9 @@ def import_harness():
     import site
 
     site.main()
-    from rbi_child.harness import preload, run
+    from rbi_child.harness import load_and_run
 
-    preload()
-    return run
+    return load_and_run
 
 
 def locate_child():

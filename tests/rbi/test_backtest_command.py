@@ -199,6 +199,13 @@ def test_show_says_what_was_ordered_and_what_went_wrong_where(done: Place) -> No
     assert "orders: " in shown
 
 
+def test_own_strategies_are_called_strategies_all_the_way(done: Place) -> None:
+    assert "6 of 6 strategies finished" in done.rbi("status").stdout
+    again = done.backtest("--name", "first")
+    assert "first: 6 strategies, 6 done before" in again.stderr
+    assert "idea" not in again.stdout + again.stderr
+
+
 def test_dev_leaves_the_hold_out_out(place: Place) -> None:
     place.write("s/program.py", PROGRAM)
     place.write("s/sma.py", SMA)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,6 +73,12 @@ def bars(tmp_path_factory: pytest.TempPathFactory) -> BarsFile:
 
 
 @pytest.fixture(scope="session")
+def bars_of() -> Callable[[Path, int], BarsFile]:
+    """Write as many bars as a test wants."""
+    return write_bars
+
+
+@pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return resolve("current", cache=tmp_path_factory.mktemp("cache"), environ=os.environ)
 
@@ -93,6 +101,19 @@ def runner(environment: Environment, scratch: Path) -> Iterator[BacktestRunner]:
         yield runner
 
 
+@pytest.fixture
+def runner_of(scratch: Path) -> Iterator[Callable[..., BacktestRunner]]:
+    """Make cold runners, with settings of the test's own; they are closed after it."""
+    with ExitStack() as stack:
+
+        def make(environment: Environment, **settings: Any) -> BacktestRunner:
+            cold = Containment(exactly=Level.COLD)
+            runner = BacktestRunner(environment, scratch_root=scratch, **{"containment": cold, **settings})
+            return stack.enter_context(closing(runner))
+
+        yield make
+
+
 Run = Callable[..., RunResult]
 
 
@@ -104,6 +125,39 @@ def run(runner: BacktestRunner, bars: BarsFile) -> Run:
         return runner.run(RunRequest(source, bars, params=params, timeout_s=timeout_s))
 
     return run
+
+
+@pytest.fixture(scope="session")
+def processes_of() -> Callable[[Path], list[int]]:
+    """Find the running processes that were started for, or work in, a runner's scratch folder."""
+
+    def found(scratch: Path) -> list[int]:
+        mark = os.fsencode(scratch.resolve())
+        pids = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (folder / "cmdline").read_bytes()
+                ours = b"/child/" in command and mark in command
+                if ours or os.fsencode((folder / "cwd").readlink()).startswith(mark):
+                    pids.append(int(folder.name))
+            except OSError:
+                continue
+        return pids
+
+    return found
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> Callable[[Callable[[], bool]], None]:
+    """Wait for a condition; it fails the test if it does not come true."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 20
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    return wait
 
 
 @pytest.fixture(scope="session")

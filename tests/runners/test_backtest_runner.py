@@ -27,6 +27,7 @@ from runners.base import BarsFile, RunInterrupted, RunnerError, RunRequest, RunR
 from runners.environments import Environment, Kind
 
 Run = Callable[..., RunResult]
+RunnerOf = Callable[..., BacktestRunner]
 TERMS = Terms(cash=50_000, commission=0.002, spread=0.0005, margin=0.5)
 
 
@@ -114,21 +115,21 @@ def test_the_identity_changes_with_everything_that_changes_the_numbers(
 
 
 def test_the_identity_does_not_change_with_places_and_limits(
-    runner: BacktestRunner, bars: BarsFile, environment: Environment, tmp_path: Path
+    runner: BacktestRunner, runner_of: RunnerOf, bars: BarsFile, environment: Environment, tmp_path: Path
 ) -> None:
     plain = runner.identity(request_with(bars))
     moved = replace(environment, prefix=tmp_path, python=tmp_path / "python", name="other", kind=Kind.CONDA)
-    elsewhere = BacktestRunner(moved, scratch_root=tmp_path, slots=7)
+    elsewhere = runner_of(moved, slots=7)
     assert (
         elsewhere.identity(request_with(bars, bars=replace(bars, path=tmp_path / "x"), timeout_s=1)) == plain
     )
 
 
 def test_the_identity_changes_with_the_versions_of_the_libraries(
-    runner: BacktestRunner, bars: BarsFile, environment: Environment, tmp_path: Path
+    runner: BacktestRunner, runner_of: RunnerOf, bars: BarsFile, environment: Environment, tmp_path: Path
 ) -> None:
     newer = replace(environment, versions={**environment.versions, "backtesting": "0.6.99"})
-    other = BacktestRunner(newer, scratch_root=tmp_path)
+    other = runner_of(newer)
     assert other.identity(request_with(bars)) != runner.identity(request_with(bars))
 
 
@@ -177,41 +178,39 @@ def test_a_wrong_number_of_bars_is_refused(runner: BacktestRunner, bars: BarsFil
 
 
 def test_an_interpreter_that_is_gone_is_the_environments_fault(
-    environment: Environment, bars: BarsFile, tmp_path: Path
+    runner_of: RunnerOf, environment: Environment, bars: BarsFile, tmp_path: Path
 ) -> None:
-    runner = BacktestRunner(replace(environment, python=tmp_path / "python"), scratch_root=tmp_path)
+    runner = runner_of(replace(environment, python=tmp_path / "python"))
     with pytest.raises(RunnerError, match="does not start"):
         runner.run(RunRequest("", bars))
 
 
 def test_an_interpreter_without_the_libraries_is_the_environments_fault(
-    environment: Environment, bars: BarsFile, tmp_path: Path
+    runner_of: RunnerOf, environment: Environment, bars: BarsFile, tmp_path: Path
 ) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
-    runner = BacktestRunner(
-        replace(environment, python=tmp_path / "bare" / "bin" / "python"), scratch_root=tmp_path
-    )
+    runner = runner_of(replace(environment, python=tmp_path / "bare" / "bin" / "python"))
     with pytest.raises(
-        RunnerError, match=r"does not work: ModuleNotFoundError: No module named 'backtesting'"
+        RunnerError, match=r"does not work: ModuleNotFoundError: No module named 'numpy'"
     ):
         runner.run(RunRequest("", bars))
 
 
 def test_a_program_that_is_no_python_is_the_environments_fault(
-    environment: Environment, bars: BarsFile, tmp_path: Path
+    runner_of: RunnerOf, environment: Environment, bars: BarsFile, tmp_path: Path
 ) -> None:
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho this is no python >&2\nexit 1\n")
     broken.chmod(0o755)
-    runner = BacktestRunner(replace(environment, python=broken), scratch_root=tmp_path)
+    runner = runner_of(replace(environment, python=broken))
     with pytest.raises(RunnerError, match="this is no python"):
         runner.run(RunRequest("", bars))
 
 
 def test_no_more_runs_than_slots_go_on_at_once(
-    environment: Environment, bars: BarsFile, strategy_doing: Callable[..., str], scratch: Path
+    runner_of: RunnerOf, environment: Environment, bars: BarsFile, strategy_doing: Callable[..., str]
 ) -> None:
-    runner = BacktestRunner(environment, scratch_root=scratch, slots=1)
+    runner = runner_of(environment, slots=1)
     source = strategy_doing("pass", top="print(time.monotonic()); time.sleep(0.3); print(time.monotonic())")
     spans: list[tuple[float, ...]] = []
 
@@ -230,9 +229,13 @@ def test_no_more_runs_than_slots_go_on_at_once(
 
 
 def test_interrupting_ends_running_and_waiting_runs_and_refuses_new_ones(
-    environment: Environment, bars: BarsFile, strategy_doing: Callable[..., str], scratch: Path
+    runner_of: RunnerOf,
+    environment: Environment,
+    bars: BarsFile,
+    strategy_doing: Callable[..., str],
+    scratch: Path,
 ) -> None:
-    runner = BacktestRunner(environment, scratch_root=scratch, slots=2)
+    runner = runner_of(environment, slots=2)
     raised: list[str] = []
 
     def one() -> None:
@@ -299,8 +302,9 @@ OWNER = """
 import os, sys
 from pathlib import Path
 from runners.backtest_runner import BacktestRunner
-from runners.base import BarsFile, RunRequest
+from runners.base import BarsFile, Level, RunRequest
 from runners.environments import resolve
+from runners.warmth import Containment
 
 bars, rows, scratch = sys.argv[1:4]
 source = '''
@@ -318,7 +322,8 @@ open(home + "/running", "w").close()
 time.sleep(1000)
 '''.format(mark=sys.argv[4])
 environment = resolve("current", cache=Path(scratch), environ=os.environ)
-runner = BacktestRunner(environment, scratch_root=Path(scratch))
+cold = Containment(exactly=Level.COLD)
+runner = BacktestRunner(environment, scratch_root=Path(scratch), containment=cold)
 runner.run(RunRequest(source, BarsFile("W", "dev", int(rows), "", Path(bars))))
 """
 

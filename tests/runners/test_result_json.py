@@ -13,7 +13,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.base import Captured, EquityCurve, Failure, FailureKind, RunResult, Trade
+from runners.base import (
+    Account,
+    Captured,
+    CheckStatus,
+    EquityCurve,
+    Failure,
+    FailureKind,
+    Level,
+    NumbersCheck,
+    OrderDiagnostics,
+    Road,
+    RunResult,
+    Trade,
+)
 from runners.packing import pack_floats, pack_times, unpack_floats, unpack_times
 from runners.stats import BacktestStats
 
@@ -54,6 +67,25 @@ FAILURES = st.builds(
     traceback=TEXT,
 )
 CAPTURED = st.builds(Captured, head=TEXT, tail=TEXT, dropped=st.integers(0, 10**9))
+COUNT = st.integers(0, 10**9)
+ORDERS = st.builds(
+    OrderDiagnostics,
+    **{f.name: COUNT for f in dataclasses.fields(OrderDiagnostics)}
+    | {
+        "cancelled": st.dictionaries(st.sampled_from(["margin", "by_strategy", "exclusive"]), COUNT),
+        "first_order_bar": st.none() | COUNT,
+    },
+)
+ACCOUNTS = st.builds(
+    Account,
+    strategy=TEXT,
+    **dict.fromkeys(("cash", "spread", "commission_fixed", "margin"), ANY_FLOAT),
+    commission=st.none() | ANY_FLOAT,
+    **dict.fromkeys(
+        ("trade_on_close", "hedging", "exclusive_orders", "finalize_trades", "own_bars"), st.booleans()
+    ),
+    **dict.fromkeys(("bars", "backtests"), COUNT),
+)
 RESULTS = st.builds(
     RunResult,
     stats=st.none() | STATS,
@@ -63,8 +95,13 @@ RESULTS = st.builds(
     stdout=CAPTURED,
     stderr=CAPTURED,
     elapsed_s=st.floats(0, 1e6),
-    level=TEXT,
-    road=TEXT,
+    level=st.sampled_from(Level),
+    road=st.sampled_from(Road),
+    seed=st.integers(0, 2**32 - 1),
+    orders=st.none() | ORDERS,
+    account=st.none() | ACCOUNTS,
+    check=st.none() | st.builds(NumbersCheck, status=st.sampled_from(CheckStatus), detail=TEXT),
+    disagreement=TEXT,
 )
 
 
