@@ -175,11 +175,11 @@ class BacktestRunner:
     def _run_job(self, requests: Sequence[RunRequest], loaded: Sequence[LoadedBars]) -> _Ran:
         """Once more on a new server if the one it ran on went down or is spoilt: that need not be this job's doing.
 
-        Only one such job goes on at a time, so that the one whose doing it is does not take the others along again.
+        The last tries of all jobs come one by one, so that the one whose doing it is takes no other along for good.
         """
         for attempt in range(_TRIES):
             with ExitStack() as stack:
-                if attempt:
+                if attempt == _TRIES - 1:
                     stack.enter_context(self._suspects)
                 launcher = self._warmth.launcher()
                 ran = self._begin(requests, loaded, launcher, stack)

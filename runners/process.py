@@ -182,6 +182,7 @@ class _Run:
 
     def watch(self) -> Ending:
         stop = self._pump("report", self._deadline)
+        in_time = (bytes(self._result), tuple(self._reported_at)) if stop else None  # later ones are too late
         if stop:
             self._control.close()  # the supervisor sees it and kills everything
             answer = time.monotonic() + _ANSWER_S
@@ -201,6 +202,7 @@ class _Run:
             self._pump(name, lambda: drained, stopping=True)
         if stop is None and lines.get("scratch"):
             stop = Stop.SCRATCH
+        result, reported_at = in_time or (bytes(self._result), tuple(self._reported_at))
         return Ending(
             stop=stop,
             started="started" in lines,
@@ -208,10 +210,10 @@ class _Run:
             channel_lost=bool(lines.get("lost")),
             strays=lines.get("strays") or 0,
             max_rss=lines.get("max_rss") or 0,
-            result=bytes(self._result),
+            result=result,
             stdout=self._out.captured(),
             stderr=self._err.captured(),
-            elapsed_s=(*self._reported_at, time.monotonic() - self._began),
+            elapsed_s=(*reported_at, time.monotonic() - self._began),
             server_lost=server_lost and stop is None,
         )
 

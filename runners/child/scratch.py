@@ -2,10 +2,12 @@
 
 # ruff: noqa: PTH114, PTH116, PTH118, PTH208
 
+import errno
 import os
 import stat
 
 BLOCK = 512
+DEEPEST = 64  # folders in one another: the deeper one is, the longer the kernel takes to find it
 
 
 class Scratch:
@@ -37,18 +39,21 @@ class Scratch:
 
 
 def entries_below(folder):
-    """What each entry below ``folder`` takes, in bytes."""
-    folders = [] if os.path.islink(folder) else [folder]
+    """What each entry below ``folder`` takes, in bytes. Raises `OSError` for what cannot be looked into."""
+    folders = [] if os.path.islink(folder) else [(folder, 0)]
     while folders:
+        path, depth = folders.pop()
+        if depth > DEEPEST:
+            raise OSError(errno.ENAMETOOLONG, "folders too deep in one another")
         try:
-            with os.scandir(folders.pop()) as entries:
+            with os.scandir(path) as entries:
                 for entry in entries:
                     try:
                         yield entry.stat(follow_symlinks=False).st_blocks * BLOCK
                     except FileNotFoundError:
                         continue
                     if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.path)
+                        folders.append((entry.path, depth + 1))
         except (FileNotFoundError, NotADirectoryError):
             continue  # removed or replaced meanwhile
 

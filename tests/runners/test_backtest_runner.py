@@ -85,6 +85,7 @@ def test_no_trades_is_a_result_with_undefined_figures(run: Run, strategy_doing: 
     assert result.stats is not None
     assert result.stats.trades == 0
     assert result.stats.commissions is None
+    assert result.stats.win_rate_pct is not None
     assert np.isnan(result.stats.win_rate_pct)
     assert RunResult.from_json(result.to_json()).stats is not None
 
@@ -190,9 +191,7 @@ def test_an_interpreter_without_the_libraries_is_the_environments_fault(
 ) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
     runner = runner_of(replace(environment, python=tmp_path / "bare" / "bin" / "python"))
-    with pytest.raises(
-        RunnerError, match=r"does not work: ModuleNotFoundError: No module named 'numpy'"
-    ):
+    with pytest.raises(RunnerError, match=r"does not work: ModuleNotFoundError: No module named 'numpy'"):
         runner.run(RunRequest("", bars))
 
 

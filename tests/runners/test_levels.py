@@ -48,7 +48,7 @@ class Contained:
     scratch: Path
 
 
-@pytest.fixture(scope="module", params=sorted(Level, key=lambda level: -level.strength), ids=str)
+@pytest.fixture(scope="module", params=list(Level))
 def contained(
     request: pytest.FixtureRequest,
     environment: Environment,
@@ -171,6 +171,10 @@ HARMS = {
         "open(f'f{len(self.data)}', 'wb').write(b'x' * 2**20)\ntime.sleep(0.02)", kinds(F.SCRATCH)
     ),
     "very many files": Harm("open(f'f{len(self.data)}', 'wb').close()\ntime.sleep(0.01)", kinds(F.SCRATCH)),
+    "folders without end": Harm(
+        "for _ in range(20):\n    os.mkdir('d')\n    os.chdir('d')\ntime.sleep(0.01)",
+        kinds(F.SCRATCH),
+    ),
     # What starts processes.
     "a process left behind": Harm(
         f"{FORK_AND_SLEEP}\nself.buy()", kinds(F.STRAY_PROCESS), kinds(F.FORBIDDEN)
