@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import textwrap
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -34,6 +35,9 @@ from runners.environments import Environment, describe, resolve
 from runners.warmth import Containment
 
 LOW_DISK_BYTES = 1 << 30
+_CELL = 11  # columns for a level in the table of attempts
+_LEAST_ROOM, _MOST_ROOM = 30, 58  # columns for what is attempted
+_MARGIN = " " * 18  # before what goes on in another line
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +97,22 @@ def _measured(environment: Environment, level: Level) -> Measured:
         return Measured(level, (), why_not=error.message)
 
 
-def levels_page(levels: tuple[Measured, ...]) -> list[str]:
-    """The attempts as lines, with a column for each level."""
+def levels_page(levels: tuple[Measured, ...], width: int) -> list[str]:
+    """The attempts as lines of at most ``width`` columns, with a column for each level."""
     tried = next((measured.found for measured in levels if measured.found), ())
     names = [measured.level.value for measured in levels]
-    lines = [f"{'a strategy that tries:':<60}" + "".join(f"{name:<12}" for name in names)]
+    room = max(_LEAST_ROOM, min(_MOST_ROOM, width - 1 - _CELL * len(names)))
+    lines = [f"{'a strategy that tries:':<{room}}" + "".join(f"{name:<{_CELL}}" for name in names)]
     for number, attempt in enumerate(tried):
         cells = (_cell(measured.found[number]) if measured.found else "-" for measured in levels)
-        lines.append(f"  {attempt.attempt:<58}" + "".join(f"{cell:<12}" for cell in cells))
-    return [line.rstrip() for line in lines] + [
-        printable(f"{measured.level.value} is not possible here: {measured.why_not}")
-        for measured in levels
-        if measured.why_not
-    ]
+        first, *more = textwrap.wrap(attempt.attempt, room - 3)
+        lines.append(f"  {first:<{room - 2}}" + "".join(f"{cell:<{_CELL}}" for cell in cells))
+        lines += [f"    {line}" for line in more]
+    for measured in levels:
+        if measured.why_not:
+            why = printable(f"{measured.level.value} is not possible here: {measured.why_not}")
+            lines += textwrap.wrap(why, width, subsequent_indent="  ")
+    return [line.rstrip() for line in lines]
 
 
 def _cell(found: Enforced) -> str:
@@ -115,13 +122,20 @@ def _cell(found: Enforced) -> str:
 def report(findings: tuple[Finding, ...], levels: tuple[Measured, ...]) -> None:
     """Print the findings for a person."""
     out = console()
-    for line in levels_page(levels):
+    for line in levels_page(levels, out.width):
         out.print(line, highlight=False, soft_wrap=True)
     out.print()
     for finding in findings:
-        out.print(f"{'ok  ' if finding.ok else 'FIX '} {finding.name:<12} {printable(finding.detail)}")
-        if finding.fix:
-            out.print(f"{'':>17} {printable(finding.fix)}")
+        said = f"{'ok  ' if finding.ok else 'FIX '} {finding.name:<12} {printable(finding.detail)}"
+        for line in _indented(said, out.width) + _indented(_MARGIN + printable(finding.fix), out.width):
+            out.print(line, soft_wrap=True)
+
+
+def _indented(text: str, width: int) -> list[str]:
+    """``text`` in lines; what does not fit goes on below its beginning. Paths are not cut: they are to be copied."""
+    return textwrap.wrap(
+        text, width, subsequent_indent=_MARGIN, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _look(name: str, look: Callable[[Settings], str], settings: Settings) -> Finding:

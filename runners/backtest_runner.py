@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -41,8 +42,8 @@ from runners.work_folder import work_folder
 
 _WAIT_S = 0.1  # how often a run that waits for a slot looks whether it was interrupted
 _CPU_SPARE_S = 10  # the wall clock is to end a run first: it says more
-_AT_ONCE = 100  # scenarios of one job: each may bring bars, and descriptors are few
-_TRIES = 3  # how often a job is begun that loses its server
+_TRIES = 3  # how often a job is begun that is ended by force
+_DATASETS = 64  # in one job: each takes two of the files that a strategy may have open, as long as it runs
 _CHANGED_BARS = "the script changed the bars or brought its own"
 
 
@@ -126,7 +127,7 @@ class BacktestRunner:
         with self._slot():
             while len(results) < len(requests):
                 # A run that is cut short says nothing of the scenarios after it: they get a job of their own.
-                results.extend(self._job(requests[len(results) :][:_AT_ONCE]))
+                results.extend(self._job(_first_job(requests[len(results) :])))
         return tuple(results)
 
     def interrupt(self) -> None:
@@ -168,33 +169,39 @@ class BacktestRunner:
         if ran.ending.stop is Stop.INTERRUPT:
             raise interrupted()
         child = read_child_result(ran.ending.result, [bars.arrays for bars in loaded])
-        if not ran.ending.stop and not child.ready and ran.ending.exit_code != -9:
+        if not ran.ending.stop and not child.ready and ran.ending.exit_code != -signal.SIGKILL:
             raise self._unusable(child, ran.ending.stderr)
         return self._results(requests, loaded, ran, child)
 
     def _run_job(self, requests: Sequence[RunRequest], loaded: Sequence[LoadedBars]) -> _Ran:
-        """Once more on a new server if the one it ran on went down or is spoilt: that need not be this job's doing.
+        """Once more if it was ended by force, or its server is spoilt: that need not be the strategy's doing.
 
-        The last tries of all jobs come one by one, so that the one whose doing it is takes no other along for good.
+        All tries together have the time of one. One that had less, and used it up, does not count. The last tries of
+        all jobs come one by one, so that the one whose doing it is takes no other along for good.
         """
-        for attempt in range(_TRIES):
+        left = max(request.timeout_s for request in requests) * len(requests)
+        tries: list[_Ran] = []
+        while len(tries) < _TRIES and left > 0:
             with ExitStack() as stack:
-                if attempt == _TRIES - 1:
+                if len(tries) == _TRIES - 1:
                     stack.enter_context(self._suspects)
                 launcher = self._warmth.launcher()
-                ran = self._begin(requests, loaded, launcher, stack)
-            ending = ran.ending
-            if ending.stop or launcher.level is Level.COLD or (ending.began and not ending.server_lost):
+                tries.append(self._begin(requests, loaded, launcher, left, stack))
+            ending = tries[-1].ending
+            left -= ending.elapsed_s[-1]
+            spoilt = not ending.began and not ending.server_lost and launcher.level is not Level.COLD
+            if ending.stop or not (spoilt or ending.cut_off):
                 break
-            if not ending.server_lost:
+            if spoilt:
                 self._warmth.discard(launcher)
-        return ran
+        return tries[-2] if len(tries) > 1 and tries[-1].ending.stop is Stop.TIMEOUT else tries[-1]
 
     def _begin(
         self,
         requests: Sequence[RunRequest],
         loaded: Sequence[LoadedBars],
         launcher: Launcher,
+        left_s: float,
         stack: ExitStack,
     ) -> _Ran:
         first = requests[0]
@@ -220,6 +227,7 @@ class BacktestRunner:
             text=_open_text(first, stack),
             scratch=stack.enter_context(work_folder(self._scratch_root, launcher.level)),
             timeout_s=timeout_s,
+            whole_s=left_s,
             scenarios=len(requests),
             limits=self._limits,
             confinement={"limits": self._limits.rlimits(math.ceil(timeout_s * len(requests)) + _CPU_SPARE_S)},
@@ -345,6 +353,16 @@ def _printed_only(bare: RunResult, printed: PrintedStats | None) -> RunResult:
         road=Road.PRINTED,
         check=NumbersCheck(CheckStatus.CANNOT_TELL, "nothing but printed text: no backtest was observed"),
     )
+
+
+def _first_job(requests: Sequence[RunRequest]) -> Sequence[RunRequest]:
+    """As many of the first requests as one process can have open the bars of."""
+    files: set[Path] = set()
+    for number, request in enumerate(requests):
+        files.add(request.bars.path)
+        if len(files) > _DATASETS:
+            return requests[:number]
+    return requests
 
 
 def _check_one_version(requests: Sequence[RunRequest]) -> None:

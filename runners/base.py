@@ -29,6 +29,9 @@ class Level(StrEnum):
         return tuple(Level).index(self)
 
 
+STRONG = (Level.NAMESPACES, Level.LANDLOCK)  # a strategy cannot reach any other process, file or network
+
+
 class Mode(StrEnum):
     """What a source is: a module that defines one strategy class, or a program that runs backtests by itself."""
 

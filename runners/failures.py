@@ -17,6 +17,9 @@ from runners.untrusted_text import neutralise
 TEXT_LIMIT = 4096
 _DUMPED_LINE = re.compile(r'File "(?:[^"\n]*/)?strategy\.py", line (\d{1,9})')
 _TEXTS = ("stage", "type", "message", "module", "function", "context", "source_line")
+_KILLED_HINT = (
+    "If nobody killed it, the machine ran out of memory: use less, or run fewer backtests at a time."
+)
 _REASONS = {
     "margin": "for want of margin",
     "by_strategy": "by the strategy",
@@ -200,6 +203,10 @@ def _scratch(limits: Limits) -> Failure:
 
 
 def _crashed(ending: Ending, request: RunRequest, limits: Limits) -> Failure:
+    if ending.exit_code is None and (ending.guarded or not ending.began):
+        return Failure(
+            FailureKind.KILLED, "the process that watches over the run was ended from outside", _KILLED_HINT
+        )
     if ending.exit_code is None:
         return Failure(
             FailureKind.CRASHED,
@@ -222,10 +229,7 @@ def _crashed(ending: Ending, request: RunRequest, limits: Limits) -> Failure:
         hint = "Do not start processes, open connections or call the system: compute from the bars alone."
         return Failure(FailureKind.FORBIDDEN, f"{ended}: a forbidden system call", hint, line, text)
     if name == "SIGKILL":
-        hint = (
-            "If nobody killed it, the machine ran out of memory: use less, or run fewer backtests at a time."
-        )
-        return Failure(FailureKind.KILLED, f"{ended}, from outside; {memory}", hint, line, text)
+        return Failure(FailureKind.KILLED, f"{ended}, from outside; {memory}", _KILLED_HINT, line, text)
     hint = "A native library was misused (wrong array type or length), or memory ran out."
     return Failure(FailureKind.CRASHED, f"{ended}; {memory}", hint, line, text)
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runners.base import Level, RunnerError
+from runners.base import Level
 from runners.clean_environment import clean_environment
 from runners.process import Job, Launch
 from runners.process_sweep import RunTrace, sweep
-from runners.warm import ServerFailed, WarmServer
+from runners.warm import ServerFailed, WarmServer, does_not_start
 
 SUPERVISOR = Path(__file__).with_name("child") / "supervisor.py"
 
@@ -53,10 +53,7 @@ class ColdLauncher:
                 start_new_session=True,
             )
         except OSError as error:
-            raise RunnerError(
-                f"the strategy environment's python does not start: {self._python}: {error.strerror}",
-                hint="make the environment again: rbi env create",
-            ) from error
+            raise does_not_start(self._python, error) from error
         return _ColdLaunch(process, marker)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import re
+import signal
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,8 +19,26 @@ _SCRIPT = Path(__file__).with_name("child") / "probe.py"
 _TIMEOUT_S = 120
 
 
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
+_SHORTAGE = re.compile(
+    rf"\[Errno ({'|'.join(map(str, _SHORTAGES))})\]|MemoryError|Too many open files|Cannot allocate"
+)
+
+
 class ProbeFailed(Exception):
-    """The interpreter does not run; the message says why."""
+    """The interpreter does not run; the message says why.
+
+    ``passing``: the machine is short of something, or somebody killed it. That says nothing of the interpreter.
+    """
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing or _SHORTAGE.search(message) is not None
+
+
+def is_shortage(error: OSError) -> bool:
+    """Whether the system had too little of something, which can pass."""
+    return error.errno in _SHORTAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +74,14 @@ def probe(python: Path, home: Path) -> Probe:
             check=False,
         )
     except OSError as error:
-        raise ProbeFailed(f"{python} does not start: {error.strerror}") from error
+        raise ProbeFailed(f"{python} does not start: {error.strerror}", passing=is_shortage(error)) from error
     except subprocess.TimeoutExpired as error:
-        raise ProbeFailed(f"{python} does not answer") from error
+        raise ProbeFailed(f"{python} does not answer", passing=True) from error
     try:
         answer = json.loads(done.stdout.splitlines()[-1])
         return Probe(Path(answer["prefix"]), dict(answer["versions"]), dict(answer["broken"]))
     except (IndexError, ValueError, KeyError, TypeError) as error:
         said = neutralise(done.stderr.decode("utf-8", "replace").strip(), 300)
-        raise ProbeFailed(f"{python} does not work: {said or f'exit status {done.returncode}'}") from error
+        why = said or f"exit status {done.returncode}"
+        killed = done.returncode == -signal.SIGKILL
+        raise ProbeFailed(f"{python} does not work: {why}", passing=killed) from error

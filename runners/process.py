@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -13,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from runners.base import Captured, Level, RunnerError
+from runners.base import STRONG, Captured, Level, RunnerError
 from runners.capture import StreamCapture
 from runners.inputs import memory_file
 from runners.interruption import Interruption
@@ -45,7 +46,8 @@ class Ending:
     number, or ``None`` if the supervisor was lost. ``channel_lost`` means that the harness could not write its
     result. ``strays`` counts processes that had to be killed after it. ``elapsed_s`` has the seconds from the start to
     the end of each scenario that was reported, then to the end of the run. ``server_lost`` means that the supervisor
-    went down with the warm server: nothing is known about the strategy.
+    went down with the warm server: nothing is known about the strategy. ``guarded`` means that no strategy can reach
+    its supervisor.
     """
 
     stop: Stop | None
@@ -59,11 +61,17 @@ class Ending:
     stderr: Captured
     elapsed_s: tuple[float, ...]
     server_lost: bool = False
+    guarded: bool = False
 
     @property
     def began(self) -> bool:
         """Whether strategy code can have run."""
         return self.result.startswith(READY)
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether it was ended by force, but not by us: maybe from outside, and another try may end otherwise."""
+        return self.stop is None and self.exit_code in (None, -signal.SIGKILL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +80,15 @@ class Job:
 
     ``scratch`` is an empty folder for this run; the strategy's work folder is made inside it, so that one that is
     renamed or replaced is still found. It is ``None`` where the work folder is in memory. ``scenarios`` is how many
-    results are expected; ``timeout_s`` is for each. ``confinement`` has what is particular to this run. ``heard`` gets
-    standard output as it comes.
+    results are expected; ``timeout_s`` is for each, ``whole_s`` for all of them. ``confinement`` has what is
+    particular to this run. ``heard`` gets standard output as it comes.
     """
 
     request: Mapping[str, Any]
     bars: Sequence[IO[bytes]]
     scratch: Path | None
     timeout_s: float
+    whole_s: float
     limits: Limits
     text: IO[bytes] | None = None
     scenarios: int = 1
@@ -146,6 +155,7 @@ class _Run:
         self._interruption = interruption
         self._selector = stack.enter_context(selectors.DefaultSelector())
         self._open: set[str] = set()
+        self._guarded = launcher.level in STRONG
         self._launch = self._start(launcher, stack)
 
     def _start(self, launcher: Launcher, stack: ExitStack) -> Launch:
@@ -215,13 +225,13 @@ class _Run:
             stderr=self._err.captured(),
             elapsed_s=(*reported_at, time.monotonic() - self._began),
             server_lost=server_lost and stop is None,
+            guarded=self._guarded,
         )
 
     def _deadline(self) -> float:
         """Each scenario has its time from when the one before was reported, and all of them have theirs together."""
         newest = self._reported_at[-1] if self._reported_at else 0.0
-        whole = self._job.timeout_s * self._job.scenarios
-        return self._began + min(newest + self._job.timeout_s, whole)
+        return self._began + min(newest + self._job.timeout_s, self._job.whole_s)
 
     def abandon(self) -> None:
         """Kill everything, without asking how it ended."""

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from runners.base import RunnerError
 from runners.installed import digest, first_damaged
-from runners.probe import Probe, ProbeFailed, home_in, probe
+from runners.probe import Probe, ProbeFailed, home_in, is_shortage, probe
 from runners.untrusted_text import neutralise
 
 PINS = Path(__file__).with_name("strategy-env.txt")
@@ -105,6 +105,11 @@ def _ensure_locked(folder: Path, cache: Path, environ: Mapping[str, str], progre
         try:
             return _checked(folder, cache)
         except ProbeFailed as error:
+            if error.passing:  # others may be using it: nothing shows that it is broken
+                raise RunnerError(
+                    f"the strategy environment cannot be looked at: {error}",
+                    hint="end other programs, or allow more open files (ulimit -n 4096), then run it again",
+                ) from error
             progress(f"making the strategy environment again: {error}")
             shutil.rmtree(folder)
     progress(f"making the strategy environment in {folder} (once, about 270 MB)")
@@ -156,7 +161,7 @@ def _contents(folder: Path) -> bytes:
     try:
         return "\n".join(digest(path) for path in _site_packages(folder)).encode()
     except OSError as error:
-        raise ProbeFailed(f"its files cannot be read: {error}") from error
+        raise ProbeFailed(f"its files cannot be read: {error}", passing=is_shortage(error)) from error
 
 
 def _site_packages(folder: Path) -> list[Path]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import array
+import errno
 import json
+import signal
 import socket
 import subprocess
 import weakref
@@ -13,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from runners.base import Level
+from runners.base import Level, RunnerError
 from runners.interruption import Interruption
 from runners.process_sweep import RunTrace, sweep
 from runners.untrusted_text import neutralise
@@ -28,7 +30,11 @@ _LIBRARIES = ("talib", "pandas_ta", "scipy.signal", "scipy.stats")
 
 
 class ServerFailed(Exception):
-    """The server does not start, or has ended; the message says why."""
+    """The server does not start, or has ended; the message says why. ``killed``: somebody ended it by force."""
+
+    def __init__(self, message: str, *, killed: bool = False) -> None:
+        super().__init__(message)
+        self.killed = killed
 
 
 class WarmServer:
@@ -44,7 +50,10 @@ class WarmServer:
         marker: str,
         interruption: Interruption,
     ) -> None:
-        """Start it and wait until it is ready. Raises `ServerFailed`."""
+        """Start it and wait until it is ready.
+
+        Raises `ServerFailed` if it cannot be had at this level, `RunnerError` if no python starts at all.
+        """
         self.level = level
         self._marker = marker
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -69,7 +78,7 @@ class WarmServer:
                 )
             except OSError as error:
                 ours.close()
-                raise ServerFailed(f"{python} does not start: {error.strerror}") from error
+                raise does_not_start(python, error) from error
             theirs.close()
             self._socket = ours
             self._finalizer = weakref.finalize(self, _end, ours, self._process)
@@ -91,6 +100,10 @@ class WarmServer:
         except subprocess.TimeoutExpired:
             return False
         return True
+
+    def was_killed(self) -> bool:
+        """Whether it has gone because somebody killed it."""
+        return self.has_ended() and self._process.returncode == -signal.SIGKILL
 
     def launch(self, plan: Mapping[str, Any], descriptors: Sequence[int]) -> None:
         """Have a supervisor started with ``plan``, whose descriptors are positions in ``descriptors``.
@@ -138,13 +151,28 @@ class WarmServer:
             said = {}
         if said.get("ready") and said.get("threads") == 1:
             return
+        killed = not answer and self.was_killed()
         self.kill()
         log.seek(0)
         heard = neutralise(log.read(4096).decode("utf-8", "replace").strip(), 1000)
         reason = said.get("broken") or heard or f"it ended with status {self._process.returncode}"
         if said.get("ready"):
             reason = f"{said.get('threads')} threads run in it after importing"
-        raise ServerFailed(neutralise(str(reason), 1000))
+        raise ServerFailed(neutralise(str(reason), 1000), killed=killed)
+
+
+def does_not_start(python: Path, error: OSError) -> RunnerError:
+    """The error of a python that the system did not start: no weaker level of containment would help."""
+    short = {
+        errno.EMFILE: "allow more open files (ulimit -n 4096), or use fewer --workers",
+        errno.ENFILE: "this machine has too many files open: end other programs",
+        errno.EAGAIN: "this machine has too many processes: end other programs, or use fewer --workers",
+        errno.ENOMEM: "this machine is short of memory: end other programs, or use fewer --workers",
+    }
+    return RunnerError(
+        f"the strategy environment's python does not start: {python}: {error.strerror}",
+        hint=short.get(error.errno or 0, "make the environment again: rbi env create"),
+    )
 
 
 def _end(link: socket.socket, process: subprocess.Popen[bytes]) -> None:

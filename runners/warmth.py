@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from runners.base import Level, RunInterrupted, RunnerError
+from runners.base import STRONG, Level, RunInterrupted, RunnerError
 from runners.clean_environment import clean_environment
 from runners.environments import Environment
 from runners.interruption import Interruption
@@ -22,9 +22,9 @@ from runners.warm import ServerFailed, WarmServer
 from runners.work_folder import work_folder
 
 _SELF_TEST_S = 60.0
-_STRONG = (Level.NAMESPACES, Level.LANDLOCK)
 _ABILITIES = ("scratch", "libraries")
 _ATTEMPTS = ("read", "write", "network", "fork", "exec", "signal")
+_STARTS = 3  # how often a server is started, or a throwaway child, that somebody kills meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,10 @@ class Warmth:
         self.why_not: dict[Level, str] = {}
 
     def launcher(self) -> Launcher:
-        """One that works now; a server that has ended is replaced.
+        """One that works now; a server that has ended is replaced by one at the same level.
 
-        Raises `RunnerError` if no level that is allowed works here, and `RunInterrupted` after an interrupt.
+        Raises `RunnerError` if no level that is allowed works here, or the one that did works no longer, and
+        `RunInterrupted` after an interrupt.
         """
         with self._lock:
             if self._level is Level.COLD:
@@ -86,8 +87,8 @@ class Warmth:
             if self._server and self._server.alive():
                 return WarmLauncher(self._server)
             self._server = None
-            for level in possible_levels():
-                if self._containment.allows(level) and (launcher := self._try(level)):
+            for level in self._levels():
+                if launcher := self._try(level):
                     return launcher
                 if self._interruption.is_set():
                     raise interrupted()  # that, and not the level, may be why it does not work
@@ -107,21 +108,37 @@ class Warmth:
                 self._server.close()
             self._server = None
 
+    def _levels(self) -> tuple[Level, ...]:
+        """Those to be tried. One that has worked is kept: a server that was killed must not weaken what comes after."""
+        if self._level:
+            return (self._level,)
+        return tuple(level for level in possible_levels() if self._containment.allows(level))
+
     def _try(self, level: Level) -> Launcher | None:
-        if level is Level.COLD:
-            self._level = level
-            return self._cold()
-        try:
-            server = self._start(level)
-        except ServerFailed as error:
-            self.why_not[level] = str(error)
-            return None
-        if problem := self._problem(server):
+        for _ in range(_STARTS):
+            if self._interruption.is_set():
+                return None
+            if level is Level.COLD:
+                self._level = level
+                return self._cold()
+            try:
+                server = self._start(level)
+            except ServerFailed as error:
+                self.why_not[level] = str(error)
+                if error.killed:
+                    continue
+                return None
+            problem = self._problem(server)
+            if not problem:
+                self.why_not.pop(level, None)
+                self._server, self._level = server, level
+                return WarmLauncher(server)
             self.why_not[level] = problem
+            killed = server.was_killed()
             server.close()
-            return None
-        self._server, self._level = server, level
-        return WarmLauncher(server)
+            if not killed:
+                return None
+        return None
 
     def _start(self, level: Level) -> WarmServer:
         python = self._environment.python
@@ -136,7 +153,10 @@ class Warmth:
 
     def _problem(self, server: WarmServer) -> str:
         """What a throwaway child finds wrong with the level; empty if it keeps what it promises."""
-        found = examine(WarmLauncher(server), self._limits, self._scratch_root, self._interruption)
+        for _ in range(_STARTS):
+            found = examine(WarmLauncher(server), self._limits, self._scratch_root, self._interruption)
+            if found or not server.alive():
+                break
         if not found:
             return "a process at this level does not work"
         if not found["scratch"]:
@@ -144,12 +164,18 @@ class Warmth:
         if not found["libraries"]:
             return "the environment's files cannot be read by the user that strategies run as (chmod -R a+rX)"
         allowed = [name for name in _ATTEMPTS if not found[name]]
-        return f"not refused: {', '.join(allowed)}" if allowed and server.level in _STRONG else ""
+        return f"not refused: {', '.join(allowed)}" if allowed and server.level in STRONG else ""
 
     def _cold(self) -> Launcher:
         return ColdLauncher(self._environment.python, self._settings)
 
     def _refused(self) -> RunnerError:
+        if self._level:
+            return RunnerError(
+                f"strategies can no longer be contained at the level {self._level}, at which they ran so far: "
+                f"{self.why_not.get(self._level, 'no server starts')}",
+                hint="something ends the processes of rbi, maybe for want of memory; then run the same command again",
+            )
         asked = self._containment.exactly or self._containment.minimum
         why = "; ".join(f"{level}: {reason}" for level, reason in self.why_not.items())
         return RunnerError(
@@ -174,6 +200,7 @@ def examine(
             bars=(),
             scratch=folder,
             timeout_s=_SELF_TEST_S,
+            whole_s=_SELF_TEST_S,
             limits=limits,
             confinement={"limits": limits.rlimits(int(_SELF_TEST_S)), "foreign_file": foreign.name},
         )

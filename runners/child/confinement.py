@@ -26,6 +26,7 @@ from rbi_child.system_calls import (
 
 NAMESPACES, LANDLOCK = "namespaces", "landlock"
 STRONG = (NAMESPACES, LANDLOCK)
+CPU_GRACE_S = 2  # between SIGXCPU, which names the limit, and SIGKILL; were they one, only SIGKILL would come
 THREADS = 256  # of all jobs of one user together; at namespaces, where nothing else of that user is counted
 
 
@@ -123,10 +124,12 @@ def set_limits(limits, must):
         number = getattr(resource, name, None)
         if number is None:
             continue
+        last = value + CPU_GRACE_S if name == "RLIMIT_CPU" else value
         hard = resource.getrlimit(number)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        if hard != resource.RLIM_INFINITY:
+            value, last = min(value, hard), min(last, hard)
         try:
-            resource.setrlimit(number, (value, value))
+            resource.setrlimit(number, (value, last))
         except (ValueError, OSError) as error:
             if must:
                 raise ConfinementError(f"limit {name}: {error}") from error
