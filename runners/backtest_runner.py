@@ -30,7 +30,7 @@ from runners.child_result import ChildResult, ScenarioResult, read_child_result
 from runners.claim import BarArrays, Claim
 from runners.environments import Environment
 from runners.failures import diagnose, find_failure, forged
-from runners.inputs import BarsCache, LoadedBars, check_params, check_terms
+from runners.inputs import BarsCache, LoadedBars, check_params, check_terms, memory_file
 from runners.interruption import Interruption
 from runners.limits import Limits
 from runners.printed_stats import PrintedStats, disagreement
@@ -376,14 +376,17 @@ def _check_one_version(requests: Sequence[RunRequest]) -> None:
 
 
 def _open_text(request: RunRequest, stack: ExitStack) -> IO[bytes] | None:
-    """The text that a script reads, open. Raises `RunnerError` if there is none."""
+    """A copy of the text that a script reads: of the file itself, its owner could change mode and times.
+
+    Raises `RunnerError` if there is none.
+    """
     if request.mode is Mode.CLASS:
         return None
     text = request.bars.text
     try:
         if text is None:
             raise FileNotFoundError("no text of these bars was made")
-        return stack.enter_context(text.open("rb"))
+        return stack.enter_context(memory_file(text.read_bytes()))
     except OSError as error:
         raise RunnerError(
             f"the bars of {request.bars.name} ({request.bars.part}) cannot be given to a script: {error}",

@@ -21,7 +21,10 @@ _READY = b"ready\n"
 _TAG_LENGTH = 100
 _NAME_LENGTH = 200
 _GARBAGE_LENGTH = 300
+_VALUES = 50_000  # commas and brackets of a document: it has some hundreds, and short texts may hold more
 _COUNT = 2**53  # no count of anything is larger
+_BROKEN_LENGTH = 100_000
+_ORDER_PRICES = 200_000  # as many as the harness gives at most
 _SAME_PRICE = 1e-12  # text of prices does not always come back as the very same number
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _REASONS = ("margin", "by_strategy", "exclusive")
@@ -86,22 +89,30 @@ def read_child_result(data: bytes, bars: Sequence[BarArrays]) -> ChildResult:
     """Parse the channel's content; ``bars`` are those that each scenario was given."""
     if not data.startswith(_READY):
         return ChildResult(ready=False, broken=_broken(data))
+    if data.count(b"\n") > len(bars) + 1:  # before it is split: there can be millions
+        return _more(bars)
     *lines, rest = data[len(_READY) :].split(b"\n")
-    if len(lines) > len(bars) or (rest and len(lines) == len(bars)):
-        more = ScenarioResult(reported=True, garbage="there is more in the result than was asked for")
-        return ChildResult(ready=True, scenarios=(more,) * len(bars))
+    if rest and len(lines) == len(bars):
+        return _more(bars)
     return ChildResult(ready=True, scenarios=tuple(map(_scenario, range(len(lines)), lines, bars)))
+
+
+def _more(bars: Sequence[BarArrays]) -> ChildResult:
+    more = ScenarioResult(reported=True, garbage="there is more in the result than was asked for")
+    return ChildResult(ready=True, scenarios=(more,) * len(bars))
 
 
 def _broken(data: bytes) -> str:
     try:
-        return neutralise(str(json.loads(data)["broken"]), 1000)
+        return neutralise(str(json.loads(data[:_BROKEN_LENGTH])["broken"]), 1000)
     except _ERRORS:
         return ""
 
 
 def _scenario(number: int, line: bytes, bars: BarArrays) -> ScenarioResult:
     try:
+        if sum(map(line.count, (b",", b"[", b"{"))) > _VALUES:
+            raise ValueError("too many values in it")
         document = json.loads(line, parse_constant=_refuse_constant)
         if document["scenario"] != number:
             raise ValueError(f"scenario {number} calls itself {document['scenario']!r:.80}")
@@ -133,7 +144,7 @@ def _result(result: Mapping[str, Any], given: BarArrays) -> ScenarioResult:
         equity=equity,
         trades=trades,
         open_trades=_open_trades(result["open_trades"], bars),
-        order_prices=_floats(result["order_prices"]),
+        order_prices=_order_prices(result["order_prices"]),
         account=account,
         warmup_bars=_count(result["hold_bar"], bars - 1),
     )
@@ -194,9 +205,7 @@ def _trades(
 ) -> tuple[Trade, ...]:
     """The trades in the prices and sizes of the data: the engine computes fractional ones in a smaller unit."""
     count = len(columns.size)
-    tags = result["tags"]
-    if not isinstance(tags, list) or len(tags) != count:
-        raise ValueError(f"not a tag for each of {count} trades")
+    tags = _texts(result["tags"], count)
     stops = (_floats(result["trades"][name], count) for name in ("sl", "tp"))
     with np.errstate(all="ignore"):
         size = columns.size * unit
@@ -214,7 +223,7 @@ def _trades(
         columns.return_pct.tolist(),
         map(times.__getitem__, columns.entry_bar.tolist()),
         map(times.__getitem__, columns.exit_bar.tolist()),
-        (neutralise(str(tag)[:_TAG_LENGTH]) if tag else "" for tag in tags),
+        (neutralise(tag[:_TAG_LENGTH]) if tag else "" for tag in tags),
         strict=True,
     )
     return tuple(Trade(*row) for row in rows)
@@ -288,8 +297,23 @@ def _bar_numbers(text: Any, bars: int) -> Ints:
     return values.astype(np.int64)
 
 
+def _order_prices(text: Any) -> Floats:
+    if isinstance(text, str) and len(text) > 8 * 2 * _ORDER_PRICES:
+        raise ValueError("too many prices of orders")
+    return _floats(text)
+
+
 def _floats(text: Any, length: int | None = None) -> Floats:
     return _column(text, "<f8", length).astype(np.float64)
+
+
+def _texts(text: Any, count: int) -> list[str]:
+    if not isinstance(text, str):
+        raise TypeError(f"not a column: {text!r:.80}")
+    joined = base64.b64decode(text, validate=True).decode("utf-8", "replace")
+    if joined.count("\0") != max(0, count - 1):
+        raise ValueError(f"{joined.count(chr(0)) + 1} texts instead of {count}")
+    return joined.split("\0") if count else []
 
 
 def _column(text: Any, kind: str, length: int | None) -> NDArray[Any]:

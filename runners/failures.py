@@ -184,6 +184,14 @@ def _stopped(ending: Ending, request: RunRequest, limits: Limits) -> Failure:
         )
     if ending.stop is Stop.SCRATCH:
         return _scratch(limits)
+    if ending.stop is Stop.THREADS:
+        return Failure(
+            FailureKind.FORBIDDEN,
+            "the strategy started hundreds of threads and was stopped",
+            "Compute without threads: there is one core for each backtest.",
+            line,
+            text,
+        )
     return Failure(
         FailureKind.TIMEOUT,
         f"not finished within {request.timeout_s:g} s and stopped" + (f", in line {line}" if line else ""),
@@ -247,7 +255,8 @@ def _where(ending: Ending, source: str) -> tuple[int | None, str]:
 
 def _raised(error: Mapping[str, Any], mode: Mode) -> Failure:
     """``error`` comes from the child: wrong types in it are a forgery, and worth no more than its text."""
-    seen = {key: str(error.get(key, "")) for key in _TEXTS}
+    # Cut before the rules see it: their patterns are slow on long texts.
+    seen = {key: str(error.get(key, ""))[:TEXT_LIMIT] for key in _TEXTS}
     lists = {key: _strings(error.get(key)) for key in ("bases", "owner")}
     rule = rule_of({**seen, **lists})
     line = error.get("line")

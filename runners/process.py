@@ -25,7 +25,7 @@ _DRAIN_S = 0.2  # how long the pipes get to end once it has
 _CHUNK = 1 << 16
 READY = b"ready\n"  # what the harness says before any strategy code has run
 _REPORT_BYTES = 4096  # the supervisor says much less
-_REPORTED = {"started", "exit", "lost", "strays", "max_rss", "scratch"}
+_REPORTED = {"started", "exit", "lost", "strays", "max_rss", "scratch", "threads"}
 
 
 class Stop(StrEnum):
@@ -35,6 +35,7 @@ class Stop(StrEnum):
     OUTPUT = "output"
     RESULT = "result"
     SCRATCH = "scratch"
+    THREADS = "threads"
     INTERRUPT = "interrupt"
 
 
@@ -210,8 +211,8 @@ class _Run:
         drained = time.monotonic() + _DRAIN_S
         for name in ("stdout", "stderr", "result"):
             self._pump(name, lambda: drained, stopping=True)
-        if stop is None and lines.get("scratch"):
-            stop = Stop.SCRATCH
+        if stop is None:
+            stop = next((reason for reason in (Stop.SCRATCH, Stop.THREADS) if lines.get(reason.value)), None)
         result, reported_at = in_time or (bytes(self._result), tuple(self._reported_at))
         return Ending(
             stop=stop,

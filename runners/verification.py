@@ -174,7 +174,8 @@ def _commission_rates(claim: Claim, doubts: Doubts) -> tuple[float, float] | Non
     """Relative and fixed commission; ``None`` if a function computed it."""
     if claim.account.commission is not None:
         return claim.account.commission, claim.account.commission_fixed
-    if not claim.trades.commission.any():
+    # Of trades that are still open it is not known what they were charged.
+    if not claim.trades.commission.any() and not len(claim.open_trades.size):
         return 0.0, 0.0
     doubts.append("the commission is computed by a function of the script: what it charged cannot be checked")
     return None
@@ -221,6 +222,7 @@ def _check_account_history(
                 f"{name_of(row, ledger.closed)} was entered on bar {ledger.entry_at[row]} and closed on bar "
                 f"{ledger.exit_at[row]}: the first bar on which orders are filled is 1"
             )
+        _doubt_early_entries(claim, ledger, doubts)
         check_equity(claim, ledger, worth)
         check_directions(claim, ledger, worth)
         check_leverage(claim, ledger, worth)
@@ -229,4 +231,13 @@ def _check_account_history(
             raise
         doubts.append(
             f"with trade_on_close it is not known on which bar every order was filled: {difference}"
+        )
+
+
+def _doubt_early_entries(claim: Claim, ledger: Ledger, doubts: Doubts) -> None:
+    """The engine counts the warm-up before the first bar and again after the last: indicators may change meanwhile."""
+    if (row := first(ledger.entry_at <= claim.warmup_bars)) is not None:
+        doubts.append(
+            f"{name_of(row, ledger.closed)} was entered on bar {ledger.entry_at[row]}, but the indicators needed "
+            f"{claim.warmup_bars} bars: what buying and holding would have brought is not known"
         )

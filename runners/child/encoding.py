@@ -1,4 +1,4 @@
-"""What a backtest produced as strict JSON values: columns are base64 of little-endian 8-byte numbers."""
+"""What a backtest produced as strict JSON values: columns are base64 of little-endian 8-byte numbers, or of texts."""
 
 import base64
 
@@ -16,6 +16,12 @@ def encode_floats(values):
 def encode_integers(values):
     """A column of whole numbers."""
     return base64.b64encode(np.ascontiguousarray(values, dtype="<i8").tobytes()).decode("ascii")
+
+
+def encode_texts(texts):
+    """A column of texts, which may hold anything: UTF-8, separated by NUL."""
+    joined = "\0".join(text.replace("\0", " ") for text in texts)
+    return base64.b64encode(joined.encode("utf-8", "replace")).decode("ascii")
 
 
 def encode_statistics(statistics):

@@ -6,7 +6,7 @@ import functools
 import numpy as np
 import pandas as pd
 from backtesting import backtesting as engine
-from rbi_child.encoding import encode_bars, encode_floats, encode_number, encode_statistics
+from rbi_child.encoding import encode_bars, encode_floats, encode_number, encode_statistics, encode_texts
 from rbi_child.exceptions import CLASS_NAME, NotFiniteError
 from rbi_child.order_log import TAG_LENGTH, OrderLog, WatchedWarnings, cancelling, signalling
 
@@ -107,7 +107,7 @@ class Observer:
                 name: encode_floats([get(trade) for trade in broker.closed_trades])
                 for name, get in TRADE_COLUMNS.items()
             },
-            "tags": [tag_of(trade) for trade in broker.closed_trades],
+            "tags": encode_texts([tag_of(trade) for trade in broker.closed_trades]),
             "open_trades": {
                 name: encode_floats([TRADE_COLUMNS[name](trade) for trade in broker.trades])
                 for name in ("size", "entry_bar", "entry_price")

@@ -1,13 +1,13 @@
 """How much a run holds on the disk, where no file system limits it: its work folder, and deleted files it holds."""
 
-# ruff: noqa: PTH114, PTH116, PTH118, PTH208
+# ruff: noqa: PTH116, PTH118, PTH208
 
-import errno
 import os
 import stat
 
 BLOCK = 512
-DEEPEST = 64  # folders in one another: the deeper one is, the longer the kernel takes to find it
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+LOOKS = 50  # at folders whose names change meanwhile
 
 
 class Scratch:
@@ -24,12 +24,12 @@ class Scratch:
         self.most_files = most_files
 
     def is_over(self):
-        """Whether more is held than may be. A folder that hides its content, or too deeply, counts as that."""
+        """Whether more is held than may be. A folder that hides its content counts as that."""
         size, files = 0, 0
         try:
             for found in (*deleted_files(self.harness), *deleted_maps(self.harness)):
                 size += found
-            for found in entries_below(self.folder):
+            for found in entries_of(self.folder):
                 size, files = size + found, files + 1
                 if size > self.most_bytes or files > self.most_files:
                     return True
@@ -38,24 +38,71 @@ class Scratch:
         return size > self.most_bytes
 
 
-def entries_below(folder):
-    """What each entry below ``folder`` takes, in bytes. Raises `OSError` for what cannot be looked into."""
-    folders = [] if os.path.islink(folder) else [(folder, 0)]
-    while folders:
-        path, depth = folders.pop()
-        if depth > DEEPEST:
-            raise OSError(errno.ENAMETOOLONG, "folders too deep in one another")
-        try:
-            with os.scandir(path) as entries:
-                for entry in entries:
-                    try:
-                        yield entry.stat(follow_symlinks=False).st_blocks * BLOCK
-                    except FileNotFoundError:
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append((entry.path, depth + 1))
-        except (FileNotFoundError, NotADirectoryError):
-            continue  # removed or replaced meanwhile
+def entries_of(path):
+    """What each entry below the folder at ``path`` takes, in bytes. Raises `OSError` for content that is hidden.
+
+    If a folder has another name after it was listed, all are looked at again.
+    """
+    counted = set()
+    for _ in range(LOOKS):
+        found, complete = set(), True
+        for status in entries_once(path):
+            if status is None:
+                complete = False
+            elif status.st_ino not in counted:
+                found.add(status.st_ino)
+                yield status.st_blocks * BLOCK
+        if complete:
+            return
+        counted |= found
+    raise OSError("the names of folders keep changing")
+
+
+def entries_once(path):
+    """The status of each entry below ``path``, and None for a folder that has not its name any more.
+
+    Folders are opened inside of their parents, never by a path: neither their depth nor new names hide what they hold.
+    """
+    try:
+        levels = [(os.open(path, FOLDER), None)]
+    except (FileNotFoundError, NotADirectoryError):
+        return  # removed or replaced
+    try:
+        while levels:
+            parent, names = levels[-1]
+            if names is None:
+                levels[-1] = parent, (names := (yield from files_of(parent)))
+            inner = None
+            if names:
+                try:
+                    inner = os.open(names.pop(), FOLDER, dir_fd=parent)
+                except (FileNotFoundError, NotADirectoryError):
+                    yield None
+                    continue
+            if not names:  # so that a chain of any length has two of them open
+                levels.pop()
+                os.close(parent)
+            if inner is not None:
+                levels.append((inner, None))
+                yield os.fstat(inner)
+    finally:
+        for folder, _ in levels:
+            os.close(folder)
+
+
+def files_of(folder):
+    """The status of each entry of an open folder that is none itself; returns the names of those that are."""
+    names = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                names.append(entry.name)
+                continue
+            try:
+                yield entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+    return names
 
 
 def deleted_files(process):

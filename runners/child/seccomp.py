@@ -46,26 +46,16 @@ OF_A_PROCESS = (
 TO_A_PROCESS = "kill tgkill"
 OF_A_CLOCK = "clock_gettime clock_getres clock_nanosleep"  # a negative clock is that of a process
 
-FCNTL = (
-    0,
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    7,
-    36,
-    37,
-    38,
-    1030,
-    1032,
-)  # duplicate, flags, locks, the size of a pipe (read only)
+FCNTL = (0, 1, 2, 3, 4, 5, 36, 1030, 1032)  # duplicate, flags, asking for a lock, the size of a pipe
+# F_SETLK, F_SETLKW and their OFD variants: granted without taking them. There is no other process to keep out, and each
+# lock would be kernel memory that no limit counts.
+FCNTL_LOCKS = (6, 7, 37, 38)
 IOCTL = (0x541B, 0x5421, 0x5450, 0x5451)  # FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
 IOCTL_OF_TERMINALS = (0x5401, 0x5413, 0x802C542A)  # TCGETS, TIOCGWINSZ, TCGETS2: no terminal here
 PRCTL = (15, 16, 0x53564D41)  # PR_SET_NAME, PR_GET_NAME, PR_SET_VMA (names of memory)
 
 CLONE_THREAD = 0x00010000
+CLONE_FILES = 0x00000400  # else a thread has descriptors that nobody counts
 CLONE_OF_THREADS = (
     0x007D0F00  # VM FS FILES SIGHAND THREAD SYSVSEM SETTLS PARENT_SETTID CHILD_CLEARTID DETACHED
 )
@@ -92,6 +82,7 @@ UNSUPPORTED = answering(95)  # EOPNOTSUPP; written out, for other systems count 
 NOT_THERE = answering(38)  # ENOSYS
 NO_TERMINAL = answering(25)  # ENOTTY
 NO_CLOCK = answering(errno.EINVAL)
+GRANTED = answering(0)
 
 
 def load(position):
@@ -125,10 +116,11 @@ THREADS_ONLY = (
     load(0),
     (IF_ANY_BIT, 0, 1, ~CLONE_OF_THREADS & 0xFFFFFFFF),
     *REFUSED,
-    (IF_ANY_BIT, 0, 1, CLONE_THREAD),
-    *ALLOWED,
+    (AND, 0, 0, CLONE_THREAD | CLONE_FILES),
+    *if_one_of((CLONE_THREAD | CLONE_FILES,), ALLOWED),
     *REFUSED,
 )
+FILE_CONTROL = (load(1), *if_one_of(FCNTL_LOCKS, GRANTED), *if_one_of(FCNTL, ALLOWED), *REFUSED)
 TERMINAL_FREE = (load(1), *if_one_of(IOCTL, ALLOWED), *if_one_of(IOCTL_OF_TERMINALS, NO_TERMINAL), *REFUSED)
 COMMON_CLOCKS = (load(0), (IF_AT_LEAST, 0, 1, 0x80000000), *NO_CLOCK, *ALLOWED)
 
@@ -149,6 +141,8 @@ def policy(own_pid, foreign_files):
         **dict.fromkeys(f"{FILES} {MEMORY_AND_THREADS} {INFORMATION}".split(), ALLOWED),
         **dict.fromkeys(FILE_ATTRIBUTES.split(), REFUSED if foreign_files else ALLOWED),
         **dict.fromkeys(EXTENDED_ATTRIBUTES.split(), UNSUPPORTED),
+        # On a disk it takes gigabytes in no time; the C library then writes instead.
+        **({"fallocate": UNSUPPORTED} if foreign_files else {}),
         **dict.fromkeys(FALLEN_BACK_FROM.split(), NOT_THERE),
         **dict.fromkeys(OF_A_PROCESS.split(), argument_in(0, own)),
         **dict.fromkeys(TO_A_PROCESS.split(), argument_in(0, (own_pid,))),
@@ -160,7 +154,7 @@ def policy(own_pid, foreign_files):
             else {}
         ),
         "clone": THREADS_ONLY,
-        "fcntl": argument_in(1, FCNTL),
+        "fcntl": FILE_CONTROL,
         "ioctl": TERMINAL_FREE,
         "prctl": argument_in(0, PRCTL),
     }

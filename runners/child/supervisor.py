@@ -6,7 +6,7 @@ executes strategy code. The plan is a JSON object; descriptors in it are inherit
 
 - ``control``: read end of a pipe. When it closes (rbi wants an end, or rbi died), everything is killed.
 - ``report``: gets one JSON line at the start (``started``) and one at the end (``exit``, ``lost``,
-  ``strays``, ``max_rss``, ``scratch``).
+  ``strays``, ``max_rss``, ``scratch``, ``threads``).
 - ``request``, ``bars`` (a list), ``text`` (or null), ``result``: passed on to the harness.
 - ``stdout``, ``stderr``: what the harness's streams become; absent where the process was started with them.
 - ``level``, ``confinement``: how the harness is contained (`rbi_child.confinement`).
@@ -17,7 +17,7 @@ On Linux it is the subreaper of everything the strategy starts: a process that d
 """
 
 # No pathlib here: importing it would be most of the time that this needs to start.
-# ruff: noqa: PTH100, PTH112, PTH118, PTH120, PTH123, PTH208
+# ruff: noqa: PTH100, PTH112, PTH116, PTH118, PTH120, PTH123, PTH208
 
 import sys
 
@@ -35,7 +35,8 @@ from os import _exit  # the strategy may replace os._exit in the harness
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 DUMP_S = 0.05  # how long a hung strategy gets to write where it hangs
 SELF_ENDING_S = 0.2  # how long processes that outlive the harness get to end by themselves
-CONTROL, SCRATCH = "control", "scratch"  # why a run was ended from here
+CONTROL, SCRATCH, THREADS = "control", "scratch", "threads"  # why a run was ended from here
+MOST_THREADS = 256
 LOOK_S = 0.05  # how often the size of the work folder is looked at
 
 
@@ -70,7 +71,7 @@ def supervise(plan, find_harness):
         family.kill_harness()
     strays = family.end_strays(0 if why else SELF_ENDING_S)
     ending = {"exit": family.exit_code, "lost": lost[0], "strays": strays, "max_rss": family.max_rss}
-    heard = report(plan, {**ending, "scratch": int(why == SCRATCH)})
+    heard = report(plan, {**ending, "scratch": int(why == SCRATCH), "threads": int(why == THREADS)})
     if plan["folder"] and (
         why == CONTROL or not heard
     ):  # rbi may be gone: then nobody else removes the folder
@@ -204,6 +205,8 @@ class Family:
                 os.read(awake, 4096)
             elif scratch and scratch.is_over():
                 return SCRATCH
+            elif scratch and threads_of(self.harness) > MOST_THREADS:
+                return THREADS
 
     def reap(self):
         """Collect ended children, without waiting."""
@@ -243,6 +246,14 @@ class Family:
                     kill(pid, signal.SIGKILL)
                 killed.update(left)
             time.sleep(0.001)
+
+
+def threads_of(process):
+    """How many threads it has; 0 where the system does not tell."""
+    try:
+        return os.stat(f"/proc/{process}/task").st_nlink - 2
+    except OSError:
+        return 0
 
 
 def children():

@@ -206,6 +206,13 @@ def test_scenarios_out_of_order_are_garbage(document: dict[str, Any]) -> None:
     assert all(scenario.garbage and scenario.claim is None for scenario in result.scenarios)
 
 
+@pytest.mark.parametrize("value", ["[],", "0,", '"ab",', "{},"])
+def test_a_document_of_far_more_values_than_any_result_has_is_not_even_read(value: str) -> None:
+    line = '{"scenario": 0, "x": [' + value * 100_000 + "0]}\n"
+    [scenario] = read_child_result(b"ready\n" + line.encode(), [BARS]).scenarios
+    assert "too many values" in scenario.garbage
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -218,6 +225,8 @@ def test_scenarios_out_of_order_are_garbage(document: dict[str, Any]) -> None:
         (("result", "trades", "entry_bar"), packed(np.full(4, np.nan))),
         (("result", "tags"), ["x"]),
         (("result", "tags"), "xx"),
+        (("result", "tags"), "AAAAAAAA"),
+        (("result", "order_prices"), packed(np.ones(10**6))),
         (("result", "trades"), []),
         (("result", "stats"), {}),
         (("result", "stats", "Return [%]"), True),

@@ -571,6 +571,27 @@ def test_a_thread_that_never_ends_is_a_time_out_as_in_any_python(run: Run, sma_c
     assert kind(run(top + sma_cross, timeout_s=3)) is FailureKind.TIMEOUT
 
 
+def test_hundreds_of_threads_are_stopped(run: Run, sma_cross: str) -> None:
+    top = (
+        "import threading, time\nthreading.stack_size(65536)\nheld = threading.Event()\n"
+        "for _ in range(400): threading.Thread(target=held.wait, daemon=True).start()\ntime.sleep(30)\n"
+    )
+    assert kind(run(top + sma_cross)) is FailureKind.FORBIDDEN
+
+
+def test_no_descriptor_of_the_bars_is_left_to_the_strategy(run: Run, strategy_doing: Source) -> None:
+    code = (
+        "import stat\n"
+        "for fd in range(3, 256):\n"
+        "    try: status = os.fstat(fd)\n"
+        "    except OSError: continue\n"
+        "    assert not stat.S_ISREG(status.st_mode), fd"
+    )
+    result = run(strategy_doing("pass", init_code=code))
+    assert result.failure is not None
+    assert result.failure.kind is FailureKind.NEVER_ORDERED
+
+
 def test_plotting_is_a_harmless_nothing(run: Run, strategy_doing: Source) -> None:
     top = (
         "from backtesting import Backtest, set_bokeh_output\n"

@@ -374,6 +374,23 @@ def test_a_runner_gets_the_numbers_that_the_script_got(
     assert result.stdout.head == plain.stdout
 
 
+def test_a_script_cannot_change_mode_or_times_of_the_file_it_reads(
+    runner: BacktestRunner, bars: BarsFile, scripts: Scripts
+) -> None:
+    before = scripts.text.stat()
+    top = (
+        "import os, stat\n"
+        "for fd in range(3, 256):\n"
+        "    try:\n"
+        "        if stat.S_ISREG(os.fstat(fd).st_mode): os.fchmod(fd, 0o777), os.utime(fd, (1, 1))\n"
+        "    except OSError: pass\n"
+    )
+    request = RunRequest(top + LOAD + RUN, replace(bars, text=scripts.text), mode=Mode.SCRIPT, timeout_s=60)
+    assert runner.run(request).stats is not None
+    after = scripts.text.stat()
+    assert (after.st_mode, after.st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
+
+
 def test_a_url_is_not_served(scripts: Scripts) -> None:
     outcome = scripts.run("import pandas as pd\npd.read_csv('http://127.0.0.1:9/bars.csv')")
     assert outcome.failure.startswith("URLError")

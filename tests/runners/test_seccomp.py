@@ -36,7 +36,7 @@ SIGHTS = pytest.mark.parametrize("foreign_files", [False, True], ids=["own files
 OWN = 4321
 ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 I386 = 0x40000003
-ALLOWED, KILLED = "allowed", "killed"
+ALLOWED, KILLED, DONE = "allowed", "killed", "nothing is done, successfully"
 
 # name, number on x86-64, number on aarch64 ("-": never had it)
 DANGEROUS = """
@@ -122,7 +122,9 @@ def run(steps: Sequence[tuple[int, int, int, int]], data: bytes) -> int:
 def said(answer: int) -> str:
     """The kernel's action in words: an error by its name."""
     if answer >> 16 == 0x0005:
-        return {95: "EOPNOTSUPP", 38: "ENOSYS"}.get(answer & 0xFFFF) or errno.errorcode[answer & 0xFFFF]
+        return {0: DONE, 95: "EOPNOTSUPP", 38: "ENOSYS"}.get(answer & 0xFFFF) or errno.errorcode[
+            answer & 0xFFFF
+        ]
     return {0x7FFF0000: ALLOWED, 0x80000000: KILLED}[answer]
 
 
@@ -213,6 +215,7 @@ def test_threads_can_be_made_but_no_processes(machine: str) -> None:
 def test_a_clone_that_is_allowed_stays_in_the_process(machine: str, flags: int) -> None:
     if FILTERS[machine]("clone", flags) == ALLOWED:
         assert flags & 0x10000
+        assert flags & 0x400
         assert not flags & 0x7E02F0FF
 
 
@@ -256,7 +259,8 @@ def test_clocks_of_other_processes_cannot_be_read(machine: str) -> None:
 @MACHINES
 def test_of_fcntl_ioctl_and_prctl_only_the_harmless_part_is_there(machine: str) -> None:
     ask = FILTERS[machine]
-    assert {ask("fcntl", 5, command) for command in (0, 1, 2, 3, 4, 6, 7, 1030, 1032)} == {ALLOWED}
+    assert {ask("fcntl", 5, command) for command in (0, 1, 2, 3, 4, 5, 36, 1030, 1032)} == {ALLOWED}
+    assert {ask("fcntl", 5, lock) for lock in (6, 7, 37, 38)} == {DONE}
     set_owner, set_signal, set_pipe_size, notify, set_lease, add_seals = 8, 10, 1031, 1026, 1024, 1033
     for command in (set_owner, set_signal, 15, set_pipe_size, notify, set_lease, add_seals):
         assert ask("fcntl", 5, command) == "EPERM"
@@ -267,6 +271,12 @@ def test_of_fcntl_ioctl_and_prctl_only_the_harmless_part_is_there(machine: str) 
     assert ask("prctl", 15) == ALLOWED
     for option in (1, 4, 8, 22, 24, 35, 36, 47, 59):
         assert ask("prctl", option) == "EPERM"
+
+
+@MACHINES
+def test_space_on_a_shared_disk_cannot_be_taken_without_writing(machine: str) -> None:
+    assert Filter(machine, foreign_files=True)("fallocate") == "EOPNOTSUPP"
+    assert Filter(machine, foreign_files=False)("fallocate") == ALLOWED
 
 
 @MACHINES

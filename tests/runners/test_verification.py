@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 
 from runners.base import CheckStatus, NumbersCheck
 from runners.claim import BarArrays
+from runners.recomputation import recompute
 from runners.verification import check_numbers
 
 SEEDS = st.integers(0, 2**32)
@@ -88,9 +89,31 @@ def test_a_commission_that_a_function_computes_cannot_be_told() -> None:
     assert "computed by a function" in found.detail
 
 
+def test_what_a_function_charges_for_a_trade_that_stays_open_cannot_be_told() -> None:
+    class Bought(Strategy):  # type: ignore[misc]
+        def init(self) -> None:
+            pass
+
+        def next(self) -> None:
+            if len(self.data) == 5:
+                self.buy(size=10)
+
+    run = run_engine(rising(), Bought, {}, cash=100_000, commission=lambda _size, _price: 3.0)
+    assert not len(run.claim.trades.size)
+    assert check_numbers(run.claim, run.bars, agreed=None).status is CheckStatus.CANNOT_TELL
+
+
 def test_a_function_that_never_charges_is_confirmed() -> None:
     run = run_engine(rising(), TwoTrades, {}, cash=100_000, commission=lambda _size, _price: 0.0)
     assert check_numbers(run.claim, run.bars, agreed=None).status is CheckStatus.CONFIRMED
+
+
+def test_a_warm_up_that_ends_after_the_first_trade_cannot_be_told() -> None:
+    run = run_engine(rising(), TwoTrades, {}, **AGREED_TERMS)
+    for warmup, expected in ((4, CheckStatus.CONFIRMED), (5, CheckStatus.CANNOT_TELL)):
+        stats = recompute(run.claim.equity, run.claim.trades, run.bars, warmup_bars=warmup)
+        claim = replace(run.claim, warmup_bars=warmup, stats=stats)
+        assert check_numbers(claim, run.bars, agreed=AGREED).status is expected
 
 
 def test_fractions_of_units_as_the_engine_trades_them_are_confirmed() -> None:
