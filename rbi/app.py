@@ -44,7 +44,7 @@ from rbi.watching import shown, signals, translated
 from rbi.workplace import Workplace, check_identity, open_existing, open_workplace
 from rbi.writers import STAGE_SETTINGS, Writers, budgets, writers
 from runners.backtest_runner import BacktestRunner
-from runners.base import Mode, RunnerError, Terms
+from runners.base import STRONG, FailureKind, Level, Mode, RunnerError, Terms
 from runners.environments import Environment, create, describe, remove, resolve
 from runners.warmth import Containment
 
@@ -277,10 +277,9 @@ def _carry_out(
         deadline_s=settings.call_timeout,
         observers=[lambda event: events.emit(translated(event))],
     )
+    containment = Containment.named(settings.sandbox)
     runner = BacktestRunner(
-        parts.environment,
-        scratch_root=Path(tempfile.gettempdir()),
-        containment=Containment.named(settings.sandbox),
+        parts.environment, scratch_root=Path(tempfile.gettempdir()), containment=containment
     )
     effects = {
         mode: JournaledEffects(
@@ -311,6 +310,7 @@ def _carry_out(
         end_waits=client.stop,
         abort=runner.interrupt,
         workers=settings.thread_count,
+        outdated=lambda outcome: _is_outdated(outcome, containment),
     )
     showing = shown(events, json_output=json_output and task.streams_events)
     with closing(runner), showing, signals(stop, client.stop):
@@ -322,11 +322,31 @@ def _carry_out(
         for dataset in parts.datasets:
             for note in dataset.notes:
                 events.emit(Notice(f"{dataset.name}: {note}"))
+        if finished < len(records) and (level := runner.level()) not in STRONG:
+            events.emit(Notice(_weakly_contained(level, runner.why_not)))
         result = whole.run(records)
     if json_output:
         _print(task.lines(slices, lambda mode, source, bars: effects[mode].recorded(source, bars)))
     batch = replace(batch, folder=folder.newest.name)
     return close(workplace, batch, result, budget=settings.budget, quiet=json_output)
+
+
+def _is_outdated(outcome: Mapping[str, Any], containment: Containment) -> bool:
+    """Whether a backtest of an outcome was contained in another way than is asked for, or killed from outside."""
+    return any(
+        not containment.allows(Level(backtest.get("level", Level.COLD)))
+        or (backtest.get("failure") or {}).get("kind") == FailureKind.KILLED
+        for backtest in outcome.get("backtests", ())
+    )
+
+
+def _weakly_contained(level: Level, why_not: Mapping[Level, str]) -> str:
+    why = "; ".join(f"{stronger}: {reason}" for stronger, reason in why_not.items())
+    return (
+        f"strategies run at the level {level}: they can read your files and use the network"
+        + (f" ({why})" if why else "")
+        + "; `rbi doctor` says more"
+    )
 
 
 def _limits(settings: Settings, account: Account) -> Limits:

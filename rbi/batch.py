@@ -75,7 +75,8 @@ class Batch:
     """Takes the ideas of one batch to their outcomes.
 
     ``work`` takes one idea through its stages. ``end_waits`` ends every wait for a model, ``abort`` every effect in
-    progress. ``grace_s`` is how long running effects may go on after a stop was asked for.
+    progress. ``outdated`` says of a recorded outcome whether its backtests have to be done again. ``grace_s`` is how
+    long running effects may go on after a stop was asked for.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Batch:
         end_waits: Callable[[], None],
         abort: Callable[[], None],
         workers: int,
+        outdated: Callable[[Mapping[str, Any]], bool] = lambda _: False,
         grace_s: float = 5.0,
     ) -> None:
         self._name = name
@@ -105,6 +107,7 @@ class Batch:
         self._end_waits = end_waits
         self._abort = abort
         self._workers = workers
+        self._outdated = outdated
         self._grace_s = grace_s
         self._out_of_money = threading.Event()
 
@@ -133,7 +136,8 @@ class Batch:
         """
         if not record.final or record.folder is None or record.outcome is None:
             return False
-        return not record.outcome["timed_out"] and self._folders.is_complete(record.folder)
+        again = record.outcome["timed_out"] or self._outdated(record.outcome)
+        return not again and self._folders.is_complete(record.folder)
 
     def _collect(self, running: dict[Future[_Done], Idea], pending: deque[Idea]) -> Exception | None:
         """Take in what ended; an idea that another process holds goes back to the end of the queue."""

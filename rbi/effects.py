@@ -122,7 +122,8 @@ class JournaledEffects:
         result = RunResult.from_json(recorded["result"])
         cut_short = result.failure is not None and result.failure.kind is FailureKind.TIMEOUT
         # A run that was given less time than we give now might end well.
-        return None if cut_short and recorded["timeout_s"] < self._timeout_s else result
+        short = cut_short and recorded["timeout_s"] < self._timeout_s
+        return None if short or not self._runner.accepts(result) else result
 
     def _run(self, key: str, identity: Mapping[str, Any], request: RunRequest, idea: Idea) -> RunResult:
         ticket = self._journal.intend(

@@ -88,11 +88,12 @@ class BacktestRunner:
         self._interruption = Interruption()
         self._harness_version = harness_version()
         self._bars = BarsCache()
+        self._containment = containment or Containment()
         self._warmth = Warmth(
             environment,
             scratch_root=scratch_root,
             limits=self._limits,
-            containment=containment or Containment(),
+            containment=self._containment,
             interruption=self._interruption,
         )
 
@@ -115,6 +116,11 @@ class BacktestRunner:
             "python": ".".join(versions["python"].split(".")[:2]),
             "libraries": {name: versions[name] for name in ("backtesting", "numpy", "pandas")},
         }
+
+    def accepts(self, result: RunResult) -> bool:
+        """See `Runner.accepts`."""
+        killed = result.failure is not None and result.failure.kind is FailureKind.KILLED
+        return not killed and self._containment.allows(result.level)
 
     def run(self, request: RunRequest) -> RunResult:
         """See `Runner.run`. Also raises `RunnerError` for unusable terms, parameters or bars."""
@@ -254,7 +260,8 @@ class BacktestRunner:
                 else replace(ran.ending, **_UNEVENTFUL, elapsed_s=ran.ending.elapsed_s[: number + 1])
             )
             failure = find_failure(ending, scenario, request, self._limits)
-            results.append(_result(request, bars, replace(ran, ending=ending), scenario, failure, number))
+            elapsed_s = ran.elapsed_s(number, ended_in=ended_in)
+            results.append(_result(request, bars, replace(ran, ending=ending), scenario, failure, elapsed_s))
             if not reported:
                 break
         return results
@@ -275,10 +282,11 @@ class _Ran:
     level: Level
     printed: PrintedStats | None
 
-    def elapsed_s(self, number: int) -> float:
-        """How long the scenario of that number took, if it was the last that ended before ``ending``."""
-        ends = self.ending.elapsed_s
-        return ends[-1] - (ends[number - 1] if number else 0.0)
+    def elapsed_s(self, number: int, *, ended_in: bool) -> float:
+        """How long the scenario of that number took; ``ended_in`` if the run ended in it."""
+        *reported, end = self.ending.elapsed_s
+        began = reported[number - 1] if 0 < number <= len(reported) else 0.0
+        return (end if ended_in or number >= len(reported) else reported[number]) - began
 
 
 def _result(
@@ -287,7 +295,7 @@ def _result(
     ran: _Ran,
     scenario: ScenarioResult,
     failure: Failure | None,
-    number: int,
+    elapsed_s: float,
 ) -> RunResult:
     bare = RunResult(
         stats=None,
@@ -296,7 +304,7 @@ def _result(
         failure=failure,
         stdout=ran.ending.stdout,
         stderr=ran.ending.stderr,
-        elapsed_s=ran.elapsed_s(number),
+        elapsed_s=elapsed_s,
         level=ran.level,
         seed=request.seed,
         road=Road.CLASS if request.mode is Mode.CLASS else Road.OBSERVED,

@@ -378,6 +378,13 @@ class Runner(Protocol):
         """
         ...
 
+    def accepts(self, result: RunResult) -> bool:
+        """Whether a remembered ``result`` can stand for a new run.
+
+        Not if it was contained in another way than is asked for now, and not if something outside ended it.
+        """
+        ...
+
     def run(self, request: RunRequest) -> RunResult:
         """Run one backtest to its end, at most ``request.timeout_s`` seconds.
 

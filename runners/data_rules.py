@@ -86,7 +86,15 @@ DATA_RULES = (
         "Not every backtest has that statistic: take it with stats.get(name), and look at stats.index.",
         module="pandas",
         bases=names("KeyError"),
-        message=r"\[[%$]\]|Ratio|# Trades|SQN|Kelly|Drawdown|Profit Factor|^'(_trades|_equity_curve|Beta)'",
+        message=r"\[[%$]\]|Ratio|Trades|SQN|Kelly|Drawdown|Profit Factor|Win Rate|Expectancy|Total Return|Final Equity|"
+        r"^'(_trades|_equity_curve|Beta)'",
+    ),
+    Rule(
+        FailureKind.ERROR,
+        "There is no statistic of that name: look at stats.index, such as 'Sharpe Ratio' and 'Return [%]'.",
+        module="pandas",
+        bases=names("KeyError"),
+        source=r"\b(bt_|back_?test_)?(st|stats?|results?|output|performance|metrics)\[",
     ),
     Rule(FailureKind.DATA_MISSING, BARS, FILE, module="pandas", bases=names("KeyError")),
     Rule(
@@ -100,7 +108,7 @@ DATA_RULES = (
         FailureKind.COLUMN,
         "Look at the columns before naming them: file.columns; times are parsed with pd.to_datetime.",
         bases=names("ValueError TypeError"),
-        message=r"match format|Missing column provided to|Usecols do not match|Length mismatch|datetime string|"
-        r"DatetimeIndex|assemble",
+        message=r"match format|^Index \w+ invalid|Missing column provided to|Usecols do not match|Length mismatch|"
+        r"datetime string|DatetimeIndex|assemble",
     ),
 )

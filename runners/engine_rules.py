@@ -23,9 +23,16 @@ _SERIES_API = (
 _WRONG_CALL = (
     r"unexpected keyword argument|required (positional|keyword-only) argument|takes .* arguments?\b|"
     r"multiple values for (keyword )?argument|incorrect type \(expected|invalid keyword argument|"
-    r"input array type is not double|TA_BAD_PARAM|Unexpected `name=`"
+    r"input array type is not double|TA_BAD_PARAM|Unexpected `name=`|an integer is required|must be real number"
 )
 ORDER_RULES = (
+    Rule(
+        FailureKind.ARGUMENTS,
+        "Give Backtest cash above 0, a margin above 0 and at most 1, and commission as a fraction below 0.1.",
+        module=ENGINE,
+        bases=names("AssertionError"),
+        message=r"^(cash|margin|commission) should be |^Need fixed cash commission",
+    ),
     Rule(
         FailureKind.ORDER_SIZE,
         "size must be a fraction between 0 and 1 or a whole number of units: round it and skip the order when it is 0 "
@@ -199,13 +206,21 @@ ATTRIBUTE_RULES = (
         FailureKind.INVENTED_ATTRIBUTE,
         "The object has no such attribute in the installed version: use one that it has.",
         bases=names("AttributeError"),
-        message="has no attribute",
+        message="has no attribute|was removed in",
     ),
     Rule(
         FailureKind.INVENTED_ATTRIBUTE,
         "Use self.position without brackets, and self.data.Close[-1] for the current close.",
         bases=names("TypeError"),
         message="'(_Array|_Indicator|Trade|Order)' object is not callable",
+    ),
+    Rule(
+        FailureKind.INVENTED_ATTRIBUTE,
+        "That is a value and not a function: leave the brackets out, as in self.position.size and self.equity.",
+        bases=names("TypeError"),
+        message="^'(int|float|bool|str|NoneType|numpy\\.\\w+)' object is not callable$",
+        source=r"\bself\.|\b(trade|order|t|o)\.",
+        context="^$",
     ),
 )
 CALL_RULES = (

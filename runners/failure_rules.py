@@ -60,6 +60,12 @@ _ENDINGS = (
         message="is missing parameter",
     ),
     Rule(
+        FailureKind.PARAMETER,
+        "The constraint allows none of the combinations: loosen it, or give optimize other values.",
+        bases=names("ValueError"),
+        message="^No admissible parameter combinations",
+    ),
+    Rule(
         FailureKind.NOT_FINITE,
         "Do not set the account's cash or equity; trade with self.buy, self.sell and close, at finite prices.",
         bases=names("NotFiniteError"),

@@ -114,8 +114,8 @@ def _all_cancelled(orders: OrderDiagnostics, account: Account, first: WithoutMar
     )
     return Failure(
         FailureKind.ALL_CANCELLED,
-        f"none of {orders.placed + orders.refused} orders on {orders.signals} of {orders.bars} bars was filled: "
-        f"{_fates(orders)} (cash {account.cash:g}{price})",
+        f"none of {_counted(orders.placed + orders.refused, 'order')} on {orders.signals} of {orders.bars} bars "
+        f"was filled: {_fates(orders)} (cash {account.cash:g}{price})",
         _cancelled_hint(orders, first),
     )
 
@@ -135,19 +135,27 @@ def _cancelled_hint(orders: OrderDiagnostics, first: WithoutMargin | None) -> st
 
 def _no_trades(orders: OrderDiagnostics, account: Account, still_open: int) -> Failure:
     if still_open:
-        hint = "Close positions: call self.position.close() or set sl and tp, or give Backtest finalize_trades=True."
+        hint = (
+            "The last bar is too late to begin a trade: order before it."
+            if account.finalize_trades
+            else "Close positions: call self.position.close() or set sl and tp, or give Backtest finalize_trades=True."
+        )
         return Failure(
             FailureKind.NO_TRADES,
-            f"{orders.placed} orders on {orders.signals} of {orders.bars} bars, and {still_open} trades are open at "
-            f"the end, but none was closed: {_fates(orders)}",
+            f"{_counted(orders.placed, 'order')} on {orders.signals} of {orders.bars} bars, "
+            f"{_counted(still_open, 'trade')} open at the end and none closed: {_fates(orders)}",
             hint,
         )
     return Failure(
         FailureKind.NO_TRADES,
-        f"{orders.placed} orders on {orders.signals} of {orders.bars} bars, but no trade: {_fates(orders)} "
+        f"{_counted(orders.placed, 'order')} on {orders.signals} of {orders.bars} bars, but no trade: {_fates(orders)} "
         f"(cash {account.cash:g})",
         "Use market orders, or limits and stops that the price can reach within some bars.",
     )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _fates(orders: OrderDiagnostics) -> str:

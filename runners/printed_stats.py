@@ -78,6 +78,8 @@ class PrintedStats:
         self._finish(whole=False)
 
     def _end_line(self) -> None:
+        if not self._line:
+            return
         # Most of the output is outside of every block: there it must be cheap.
         if self._block or self._beginning or b"Start" in self._line:
             text = bytes(self._line[-_WINDOW:]).decode("utf-8", "replace")
@@ -197,7 +199,7 @@ class _Block:
                 return
         if _TYPE_LINE.search(text) or text.lstrip().startswith(_AFTERWARDS):
             self.ended, self.foreign = True, 0
-        elif text:
+        else:
             self.foreign += 1
             self.ended = self.foreign >= _FOREIGN_LINES
 
@@ -243,8 +245,10 @@ def _read_value(name: str, text: str, by_bars: bool) -> Any:
         return _read_number(text)
     if length := _LENGTH.fullmatch(text):
         return _seconds(length)
-    # Of drawdowns that are all on the last bar, backtesting.py prints the depth instead.
-    return None if _read_number(text) is None else math.nan
+    # Of drawdowns that are all on the last bar, backtesting.py prints the depth instead. Any other number is a length
+    # in a unit that the script chose.
+    depth = _read_number(text) if "drawdown" in name and "." in text else None
+    return math.nan if depth is not None and 0 <= depth <= 1 else None
 
 
 def _read_time(text: str) -> datetime | int | None:
@@ -292,13 +296,20 @@ def disagreement(printed: BacktestStats, observed: BacktestStats) -> str:
         if true is None:
             return f"The script printed {key} {shown}, which its last backtest does not have."
         exact = not isinstance(shown, float) or (name.endswith("_s") and not printed.by_bars)
-        if not (_same(shown, true) if exact else rounding.allows(shown, true)):
+        if not (_same(shown, true) or _same_day(shown, true) if exact else rounding.allows(shown, true)):
             return f"The script printed {key} {shown}, but in its last backtest it is {true}."
     return ""
 
 
 def _same(shown: Any, true: Any) -> bool:
     return bool(shown == true) or (_is_nan(shown) and _is_nan(true))
+
+
+def _same_day(shown: Any, true: Any) -> bool:
+    """Whether ``shown`` is a day, as scripts print times in short, and ``true`` a time of that day."""
+    if not isinstance(shown, datetime) or not isinstance(true, datetime):
+        return False
+    return shown.time() == datetime.min.time() and shown.date() == true.date()
 
 
 def _is_nan(value: Any) -> bool:

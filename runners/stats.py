@@ -47,6 +47,7 @@ STATISTICS: Mapping[str, str] = MappingProxyType(
     }
 )
 # Those that not every backtest has: they depend on costs, on a time index, or on the version of backtesting.py.
+# Start and End are not there either if the index has no time in that place (NaT).
 SOMETIMES_REPORTED = frozenset({"commissions", "cagr_pct", "alpha_pct", "beta", "kelly_criterion"})
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
@@ -120,7 +121,8 @@ class BacktestStats:
         """
         if unknown := sorted(set(data) - set(STATISTICS.values())):
             raise ValueError(f"unknown statistic: {', '.join(map(repr, unknown))}")
-        needed = (key for name, key in STATISTICS.items() if complete and name not in SOMETIMES_REPORTED)
+        optional = {*SOMETIMES_REPORTED, "start", "end"}
+        needed = (key for name, key in STATISTICS.items() if complete and name not in optional)
         if missing := [key for key in needed if key not in data]:
             raise ValueError(f"missing statistic: {', '.join(map(repr, missing))}")
         found = {name: key for name, key in STATISTICS.items() if key in data}

@@ -31,6 +31,7 @@ __all__ = ["BarArrays", "Claim", "OpenTrades", "TradeColumns", "check_numbers"]
 
 _EXACT = 1e-9
 _HIGHEST_COMMISSION = 0.1
+_NO_TIME = np.iinfo(np.int64).min  # as pandas writes NaT
 _LARGEST_SIZE = 2.0**53  # whole numbers above it are not all floats
 
 
@@ -45,6 +46,10 @@ def check_numbers(claim: Claim, bars: BarArrays, *, agreed: Terms | None) -> Num
         with np.errstate(all="ignore"):
             _check(claim, bars, agreed, doubts)
     except DifferenceError as difference:
+        if claim.account.own_bars and _of_low_precision(bars):
+            return NumbersCheck(
+                CheckStatus.CANNOT_TELL, f"the script's prices are of single precision: {difference}"
+            )
         return NumbersCheck(CheckStatus.INVALID, str(difference))
     if doubts:
         return NumbersCheck(CheckStatus.CANNOT_TELL, doubts[0])
@@ -54,6 +59,8 @@ def check_numbers(claim: Claim, bars: BarArrays, *, agreed: Terms | None) -> Num
 def _check(claim: Claim, bars: BarArrays, agreed: Terms | None, doubts: Doubts) -> None:
     _check_account(claim.account, agreed)
     _check_shapes(claim, bars)
+    if claim.account.spread < 0 or (claim.account.commission or 0) < 0:
+        doubts.append("the script's account is paid for trading: its commission or spread is negative")
     if not _bars_make_sense(bars):
         doubts.append("the bars are not in order, or have prices that are not positive")
         return
@@ -89,11 +96,11 @@ def _check_account(account: Account, agreed: Terms | None) -> None:
         raise DifferenceError(f"the account's cash is {account.cash}: it must be positive")
     if not 0 < account.margin <= 1:
         raise DifferenceError(f"the account's margin is {account.margin}: it must be above 0 and at most 1")
-    if not 0 <= account.spread < 1:
-        raise DifferenceError(f"the account's spread is {account.spread}: it must be at least 0 and below 1")
+    if not -1 < account.spread < 1:
+        raise DifferenceError(f"the account's spread is {account.spread}: it must be between -1 and 1")
     rate = account.commission
-    if rate is not None and not 0 <= rate < _HIGHEST_COMMISSION:
-        raise DifferenceError(f"the account's commission is {rate}: it must be at least 0 and below 0.1")
+    if rate is not None and not -_HIGHEST_COMMISSION <= rate < _HIGHEST_COMMISSION:
+        raise DifferenceError(f"the account's commission is {rate}: it must be at least -0.1 and below 0.1")
     if not 0 <= account.commission_fixed < math.inf:
         raise DifferenceError(
             f"the account's fixed commission is {account.commission_fixed}: it must not be negative"
@@ -122,8 +129,14 @@ def _check_shapes(claim: Claim, bars: BarArrays) -> None:
 def _bars_make_sense(bars: BarArrays) -> bool:
     prices = (bars.open, bars.high, bars.low, bars.close)
     return all(bool(((price > 0) & (price < math.inf)).all()) for price in prices) and (
-        bars.time is None or bool((np.diff(bars.time) >= 0).all())
+        bars.time is None or bool((bars.time > _NO_TIME).all() and (np.diff(bars.time) >= 0).all())
     )
+
+
+def _of_low_precision(bars: BarArrays) -> bool:
+    """Whether prices were computed with in less than double precision: the engine's own sums are rough then."""
+    prices = (bars.open, bars.high, bars.low, bars.close)
+    return any(np.array_equal(price.astype(np.float32), price) for price in prices)
 
 
 def _check_trades(claim: Claim) -> None:
@@ -151,7 +164,8 @@ def _check_trades(claim: Claim) -> None:
             f"{name_of(row, closed)} was closed on bar {claim.trades.exit_bar[row]}, "
             f"before it was entered on bar {claim.trades.entry_bar[row]}"
         )
-    if (row := first(claim.trades.commission < 0)) is not None and claim.account.commission is not None:
+    rate = claim.account.commission
+    if (row := first(claim.trades.commission < 0)) is not None and rate is not None and rate >= 0:
         raise DifferenceError(
             f"the commission of {name_of(row, closed)} is {shown(claim.trades.commission[row])}: it is negative"
         )
@@ -204,7 +218,7 @@ def _check_gains(claim: Claim) -> None:
 def _check_commissions(claim: Claim, rate: float, fixed: float) -> None:
     trades = claim.trades
     due = 2 * fixed + rate * np.abs(trades.size) * (trades.entry_price + trades.exit_price)
-    if (row := first(~(np.abs(trades.commission - due) <= _EXACT * (1 + due)))) is not None:
+    if (row := first(~(np.abs(trades.commission - due) <= _EXACT * (1 + np.abs(due))))) is not None:
         raise DifferenceError(
             f"the commission of {name_of(row, len(trades.size))} is {shown(trades.commission[row])}, "
             f"the account's terms give {shown(due[row])}"

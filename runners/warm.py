@@ -26,7 +26,6 @@ _END_S = 3.0
 _GOING_S = 0.3
 _LOOK_S = 0.1
 _MESSAGE_BYTES = 1 << 17
-_LIBRARIES = ("talib", "pandas_ta", "scipy.signal", "scipy.stats")
 
 
 class ServerFailed(Exception):
@@ -46,11 +45,12 @@ class WarmServer:
         *,
         level: Level,
         confinement: Mapping[str, Any],
+        libraries: Sequence[str],
         environ: Mapping[str, str],
         marker: str,
         interruption: Interruption,
     ) -> None:
-        """Start it and wait until it is ready.
+        """Start it and wait until it is ready. ``libraries`` are modules that it imports if they are there.
 
         Raises `ServerFailed` if it cannot be had at this level, `RunnerError` if no python starts at all.
         """
@@ -61,7 +61,7 @@ class WarmServer:
             "socket": theirs.fileno(),
             "level": level.value,
             "confinement": dict(confinement),
-            "libraries": _LIBRARIES,
+            "libraries": list(libraries),
         }
         name, _, value = marker.partition("=")
         with TemporaryFile() as log, theirs:

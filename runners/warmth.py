@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -24,6 +24,7 @@ from runners.work_folder import work_folder
 _SELF_TEST_S = 60.0
 _ABILITIES = ("scratch", "libraries")
 _ATTEMPTS = ("read", "write", "network", "fork", "exec", "signal")
+_LIBRARIES = ("talib", "pandas_ta", "scipy.signal", "scipy.stats")  # imported once for all strategies
 _STARTS = 3  # how often a server is started, or a throwaway child, that somebody kills meanwhile
 
 
@@ -73,6 +74,7 @@ class Warmth:
         self._lock = threading.Lock()
         self._server: WarmServer | None = None
         self._level: Level | None = None
+        self._libraries: tuple[str, ...] = _LIBRARIES
         self.why_not: dict[Level, str] = {}
 
     def launcher(self) -> Launcher:
@@ -141,11 +143,29 @@ class Warmth:
         return None
 
     def _start(self, level: Level) -> WarmServer:
+        """A server; without the libraries that strategies may use, if it is only with them that it does not start.
+
+        One that starts a thread when it is imported, for instance, can still be imported by each strategy.
+        """
+        try:
+            return self._start_with(level, self._libraries)
+        except ServerFailed as error:
+            if error.killed or not self._libraries:
+                raise
+            try:
+                server = self._start_with(level, ())
+            except ServerFailed:
+                raise error from None
+            self._libraries = ()
+            return server
+
+    def _start_with(self, level: Level, libraries: Sequence[str]) -> WarmServer:
         python = self._environment.python
         return WarmServer(
             python,
             level=level,
             confinement=self._settings,
+            libraries=libraries,
             environ=clean_environment(python, Path("/nonexistent")),
             marker=f"RBI_RUN={uuid.uuid4().hex}",
             interruption=self._interruption,

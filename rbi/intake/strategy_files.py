@@ -77,13 +77,14 @@ def read_strategy_files(paths: Sequence[str], mode: str = AUTO, *, base: Path = 
     """
     found: dict[str, StrategyFile] = {}
     repeated: list[SameFile] = []
-    seen: set[Path] = set()
+    seen: dict[Path, StrategyFile] = {}
     for shown, path in (pair for name in paths for pair in _python_files(name, base)):
         place = path.resolve()
         if place in seen:
+            if os.path.normpath(shown) != os.path.normpath(seen[place].shown):
+                repeated.append(SameFile(_named(shown), found[seen[place].digest]))
             continue
-        seen.add(place)
-        file = _read(path, shown, mode)
+        file = seen[place] = _read(path, shown, mode)
         first = found.setdefault(file.digest, file)
         if first is not file:
             repeated.append(SameFile(file.shown, first))
@@ -114,6 +115,8 @@ def _callee(function: ast.expr) -> str:
 def _python_files(name: str, base: Path) -> Iterator[tuple[str, Path]]:
     """The files that a path names, each under the path as written."""
     path = base / Path(name).expanduser()
+    if not name:
+        raise UsageError("a path is empty", where="PATH", fix="name a .py file, or a folder: . is this one")
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -126,6 +129,8 @@ def _python_files(name: str, base: Path) -> Iterator[tuple[str, Path]]:
             )
         yield from below
         return
+    if path.is_symlink() and not path.exists():
+        raise UsageError("the link leads nowhere", where=name, fix=f"it points to {path.readlink()}")
     if not path.is_file():
         raise UsageError("there is no such file or folder", where=name, fix=_similar(path))
     if path.suffix != ".py":
@@ -186,8 +191,13 @@ def _read(path: Path, shown: str, mode: str) -> StrategyFile:
             chosen = detect_mode(parse(source)) if mode == AUTO and not _is_syntax(problem) else chosen
     if chosen is Mode.SCRIPT and not _is_syntax(problem):
         problem = None  # a program may import its strategy
-    named = printable(os.fsencode(shown).decode("utf-8", "backslashreplace"))
-    return StrategyFile(named, source, hashlib.sha256(content).hexdigest(), chosen, _for_its_author(problem))
+    return StrategyFile(
+        _named(shown), source, hashlib.sha256(content).hexdigest(), chosen, _for_its_author(problem)
+    )
+
+
+def _named(shown: str) -> str:
+    return printable(os.fsencode(shown).decode("utf-8", "backslashreplace"))
 
 
 def _is_syntax(problem: Failure | None) -> bool:

@@ -37,7 +37,7 @@ def encode_statistics(statistics):
 
 def encode_statistic(key, value):
     """One statistic: times and durations, in time or in bars, and what is not finite are written out."""
-    if value is pd.NaT:
+    if value is pd.NaT and key not in ("Start", "End"):
         return "nan"
     if key.endswith("Duration"):
         return encode_duration(key, value)

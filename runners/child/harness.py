@@ -71,6 +71,7 @@ def run(plan):
 
 def prepare(plan):
     """Everything that is not the strategy's: the request, the bars, the streams, the warnings."""
+    renew_streams()
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1, all_threads=False)
     os.chdir(plan["work"])
@@ -87,6 +88,25 @@ def prepare(plan):
         os.close(fd)
     limit_warnings()
     return request, bars, plan["text"]
+
+
+def renew_streams():
+    """Standard output and error as a fresh python has them: the server's were made over a file, not over a pipe."""
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        old = getattr(sys, name)
+        raw = io.FileIO(descriptor, "w", closefd=False)
+        raw.name = f"<{name}>"
+        stream = io.TextIOWrapper(
+            io.BufferedWriter(raw),
+            encoding=old.encoding,
+            errors=old.errors,
+            newline="\n",
+            line_buffering=old.line_buffering,
+            write_through=old.write_through,
+        )
+        stream.mode = "w"
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
 def class_documents(_plan, request, bars, _text):
@@ -151,7 +171,8 @@ def leave():
     try:
         threading._shutdown()
         atexit._run_exitfuncs()
-        for name in ("stdout", "stderr"):
+        # The script may have put others in the place of python's own.
+        for name in ("stdout", "stderr", "__stdout__", "__stderr__"):
             try:
                 getattr(sys, name).flush()
             except Exception:  # noqa: BLE001, S112 - the strategy closed, replaced or deleted it

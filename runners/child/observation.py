@@ -8,7 +8,8 @@ import pandas as pd
 from backtesting import backtesting as engine
 from rbi_child.encoding import encode_bars, encode_floats, encode_number, encode_statistics, encode_texts
 from rbi_child.exceptions import CLASS_NAME, NotFiniteError
-from rbi_child.order_log import TAG_LENGTH, OrderLog, WatchedWarnings, cancelling, signalling
+from rbi_child.order_log import TAG_LENGTH, OrderLog, WatchedWarnings, cancelling, repricing, signalling
+from rbi_child.serial_pool import SerialPool
 
 NAME_LENGTH = 200
 ORDER_PRICES = 200_000
@@ -36,17 +37,19 @@ class FinishedRun:
         values.pop("_trades")
         self.statistics = tuple(values.items())
         self.broker = self.strategy._broker
-        self.frame = backtest._data
+        self.frame = backtest._data.copy(deep=False)  # what is written to the original does not reach it
         self.finalized = backtest._finalize_trades
         self.unit = float(getattr(backtest, "_fractional_unit", 1.0))
 
 
 class Observer:
-    """Keeps the ``last`` finished run, and counts all ``backtests``."""
+    """Keeps the ``last`` finished run, and counts all ``backtests``.
+
+    A run inside an optimization is not the last one, unless the script has no other.
+    """
 
     def __init__(self):
-        self.last = None
-        self.backtests = 0
+        self.forget()
         self._originals = []
 
     def install(self):
@@ -66,6 +69,8 @@ class Observer:
             self._replace(owner, name, functools.wraps(original)(wrapper))
         cancel = engine.Order.cancel
         self._replace(engine.Order, "cancel", functools.wraps(cancel)(cancelling(cancel, new_order)))
+        change = engine.Order._replace
+        self._replace(engine.Order, "_replace", functools.wraps(change)(repricing(change)))
 
     def _replace(self, owner, name, value):
         self._originals.append((owner, name, getattr(owner, name)))
@@ -84,13 +89,22 @@ class Observer:
 
     def forget(self):
         """As if no backtest had run yet."""
-        self.last = None
+        self._last = self._last_task = None
         self.backtests = 0
+
+    @property
+    def last(self):
+        """The run that counts; None if none has finished."""
+        return self._last or self._last_task
 
     def finished(self, backtest, stats):
         """A backtest ran to its end."""
         self.backtests += 1
-        self.last = FinishedRun(backtest, stats)
+        run = FinishedRun(backtest, stats)
+        if SerialPool.working:
+            self._last_task = run
+        else:
+            self._last = run
 
     def result(self, bars_given):
         """The last run as JSON values; its bars too, unless the runner knows them (``bars_given``).
@@ -162,15 +176,18 @@ def tag_of(trade):
 
 
 def fill_prices(broker, prices):
-    """The orders' prices, or, if they are too many, those at which something may have been filled."""
+    """The orders' prices, or, if they are too many or not all known, those at which something may have been filled."""
     found = np.fromiter(prices, dtype=float, count=len(prices))
     found = found[np.isfinite(found)]
-    if len(found) <= ORDER_PRICES:
+    seen = broker.orders is broker._log  # else the strategy put another list in its place
+    if seen and len(found) <= ORDER_PRICES:
         return found
     spread = broker._spread
     trades = [*broker.closed_trades, *broker.trades]
     fills = [trade.entry_price / (1 + spread * (1 if trade.size > 0 else -1)) for trade in trades]
     fills = np.sort([*fills, *(trade.exit_price for trade in broker.closed_trades)])
+    if not seen:
+        return fills[:ORDER_PRICES]
     after = np.searchsorted(fills, found * (1 - 1e-9))
     near = fills[np.minimum(after, len(fills) - 1)] if len(fills) else np.full(len(found), np.inf)
     return found[np.abs(near - found) <= 1e-9 * found][:ORDER_PRICES]

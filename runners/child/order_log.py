@@ -143,6 +143,18 @@ def cancelling(function, new_order_code):
     return cancel
 
 
+def repricing(function):
+    """`Order._replace`, through which some strategies move an order, with its new prices."""
+
+    def _replace(self, **changes):
+        log = log_of(self._Order__broker)
+        if log is not None:
+            log.prices.update(value for name, value in changes.items() if name.endswith("_price") and value)
+        return function(self, **changes)
+
+    return _replace
+
+
 class WatchedWarnings:
     """The engine's `warnings` module: it warns right before it removes an order for which there is no margin."""
 

@@ -35,8 +35,9 @@ def main():
                 "pandas_ta_classic" if module == "pandas_ta" and not real_pandas_ta() else module
             )
             found[module] = version(distributions)
-        except Exception as error:  # noqa: BLE001 - a broken library can raise anything
+        except BaseException as error:  # noqa: BLE001 - a broken library can raise anything
             broken[module] = f"{type(error).__name__}: {error}"
+    print()  # a library may have left a line of its own without an end
     print(json.dumps({"prefix": sys.prefix, "versions": found, "broken": broken}))
 
 

@@ -75,4 +75,4 @@ def ends_well(error):
     """Whether python's exit status would be 0: `sys.exit` with nothing, None or 0."""
     if not isinstance(error, SystemExit):
         return False
-    return error.code is None or (isinstance(error.code, int) and error.code == 0)
+    return error.code is None or (isinstance(error.code, int) and error.code & 0xFF == 0)

@@ -12,7 +12,12 @@ import numpy as np
 
 
 class SerialPool:
-    """`backtesting.Pool`. What the tasks draw from the random generators, a real pool draws in other processes."""
+    """`backtesting.Pool`. What the tasks draw from the random generators, a real pool draws in other processes.
+
+    ``working`` says whether a task is going on: what it does, plain python does out of the script's sight.
+    """
+
+    working = False
 
     def __init__(self, processes=None, initializer=None, initargs=()):  # noqa: ARG002 - a real pool's signature
         if initializer is not None:
@@ -34,7 +39,11 @@ class SerialPool:
 def run_task(function, task):
     """``function(task)``, of copies of both."""
     function, task = ForkingPickler.loads(ForkingPickler.dumps((function, task)))
-    return function(task)
+    before, SerialPool.working = SerialPool.working, True
+    try:
+        return function(task)
+    finally:
+        SerialPool.working = before
 
 
 class LocalMemory:

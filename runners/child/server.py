@@ -94,7 +94,7 @@ def warm_up(libraries):
     for name in libraries:
         try:
             __import__(name)
-        except Exception:  # noqa: BLE001, S112 - a library that is missing or broken fails the strategies that use it
+        except BaseException:  # noqa: BLE001, S112 - a library that is missing or broken fails those who use it
             continue
     observer, request = Observer(), {"source": WARM_UP, "mode": "class"}
     terms = {"cash": 10_000.0, "commission": 0.001, "spread": 0.0, "margin": 1.0}
@@ -108,8 +108,18 @@ def warm_up(libraries):
     if "failure" in document:
         raise RuntimeError(f"a simple backtest does not run: {document['failure']['message']}")
     sys.modules.pop("strategy", None)
+    flush()
     gc.collect()
     gc.freeze()  # the collector of a child must not write to what it shares with us
+
+
+def flush():
+    """What libraries printed when they were imported is not to come out of every job."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:  # noqa: BLE001, S112 - a library closed or replaced it
+            continue
 
 
 def some_bars(rows):

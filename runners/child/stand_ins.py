@@ -56,7 +56,7 @@ def bundled_data():
     Importing them does no harm (many strategies do, out of habit); using one is an error.
     """
     module = types.ModuleType("backtesting.test")
-    module.SMA = simple_moving_average
+    module.SMA = SMA
     for name in BUNDLED:
         setattr(module, name, RefusedData(name))
     return module
@@ -89,7 +89,7 @@ def read_dataset(module, name, served, attribute):
     return frame
 
 
-def simple_moving_average(arr, n):
+def SMA(arr, n):  # noqa: N802 - indicators, and columns of trades, are named after it
     """The mean of the last ``n`` values, NaN for the first ``n - 1``."""
     import pandas as pd
 

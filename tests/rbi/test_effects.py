@@ -36,6 +36,9 @@ class CountingRunner:
     def identity(self, request: RunRequest) -> Mapping[str, Any]:
         return {"source": request.source, "bars": request.bars.fingerprint, "cash": request.terms.cash}
 
+    def accepts(self, result: RunResult) -> bool:
+        return True
+
     def run(self, request: RunRequest) -> RunResult:
         with self._lock:
             self.runs += 1

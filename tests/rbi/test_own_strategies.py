@@ -237,6 +237,9 @@ class ListingRunner:
     def identity(self, request: RunRequest) -> Mapping[str, Any]:
         return {"source": request.source, "mode": request.mode.value}
 
+    def accepts(self, result: RunResult) -> bool:
+        return True
+
     def run(self, request: RunRequest) -> RunResult:
         self.requests.append(request)
         return good_result()

@@ -15,7 +15,7 @@ from runners.child_result import ScenarioResult, read_child_result
 from runners.claim import BarArrays
 from runners.failures import diagnose, find_failure, forged
 from runners.limits import Limits
-from runners.process import Ending, Stop
+from runners.process import READY, Ending, Stop
 
 ARRAYS = walk()
 BARS = BarArrays(ARRAYS["time"], *(ARRAYS[name] for name in ("Open", "High", "Low", "Close")))
@@ -48,12 +48,17 @@ def in_init(code: str) -> str:
 
 
 def ended(exit_code: int | None = 0, *, stop: Stop | None = None, stderr: str = "", **changes: Any) -> Ending:
-    values: dict[str, Any] = {"channel_lost": False, "strays": 0, "max_rss": 100 << 20, **changes}
+    values: dict[str, Any] = {
+        "channel_lost": False,
+        "strays": 0,
+        "max_rss": 100 << 20,
+        "result": READY,
+        **changes,
+    }
     return Ending(
         stop=stop,
         started=True,
         exit_code=exit_code,
-        result=b"",
         stdout=Captured(),
         stderr=Captured(tail=stderr),
         elapsed_s=(0.1,),
@@ -318,7 +323,7 @@ def test_a_script_whose_trades_stay_open_is_told_to_close_them(child: ChildRuns)
     source = f"{NAMED}Backtest(data, Made, cash=10_000).run()"
     failure = failure_of(child, source, "script")
     assert failure.kind is K.NO_TRADES
-    assert "trades are open at the end" in failure.message
+    assert "open at the end and none closed" in failure.message
     assert "finalize_trades=True" in failure.hint
 
 
