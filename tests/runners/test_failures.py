@@ -340,7 +340,7 @@ DUMP = 'Fatal Python error: Aborted\n\nStack (most recent call first):\n  File "
     ("ending", "kind", "line"),
     [
         (ended(None, stop=Stop.TIMEOUT, stderr=DUMP.format("")), K.TIMEOUT, 2),
-        (ended(None, stop=Stop.TIMEOUT, stderr=DUMP.format("/work/")), K.TIMEOUT, 2),
+        (ended(None, stop=Stop.TIMEOUT, stderr=DUMP.format("/elsewhere/")), K.TIMEOUT, 2),
         (ended(None, stop=Stop.TIMEOUT), K.TIMEOUT, None),
         (ended(None, stop=Stop.OUTPUT), K.OUTPUT, None),
         (ended(None, stop=Stop.RESULT), K.NO_RESULT, None),
