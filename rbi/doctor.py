@@ -85,7 +85,10 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
 
 def measure_levels(settings: Settings) -> tuple[Measured, ...]:
     """What each level of containment keeps from a strategy here, by trying it; takes some seconds for each."""
-    environment = _usable_environment(settings)
+    try:
+        environment = _usable_environment(settings)
+    except RunnerError as error:
+        return tuple(Measured(level, (), why_not=error.message) for level in reversed(Level))
     say("rbi: trying what strategies can do at each level of containment, about 20 s")
     return tuple(_measured(environment, level) for level in reversed(Level))
 
@@ -194,7 +197,10 @@ def _sandbox(settings: Settings) -> str:
 def _usable_environment(settings: Settings) -> Environment:
     """The configured one if it is there; else the python that runs this, which can run strategies too."""
     cache = cache_folder(settings.environ)
-    there = "state" not in describe(settings.env, cache=cache, environ=settings.environ)
+    try:
+        there = "state" not in describe(settings.env, cache=cache, environ=settings.environ)
+    except RunnerError:
+        there = False  # what is wrong with it is a finding of its own
     spec = settings.env if there else "current"
     return resolve(spec, cache=cache, environ=settings.environ)
 

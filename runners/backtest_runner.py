@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -175,7 +174,8 @@ class BacktestRunner:
         if ran.ending.stop is Stop.INTERRUPT:
             raise interrupted()
         child = read_child_result(ran.ending.result, [bars.arrays for bars in loaded])
-        if not ran.ending.stop and not child.ready and ran.ending.exit_code != -signal.SIGKILL:
+        killed = ran.ending.started and ran.ending.cut_off
+        if not ran.ending.stop and not child.ready and not killed:
             raise self._unusable(child, ran.ending.stderr)
         return self._results(requests, loaded, ran, child)
 

@@ -211,11 +211,17 @@ def create(name: str, environ: Mapping[str, str], progress: Progress) -> None:
 def commands(executable: Path | str, name: str) -> tuple[list[str], list[str]]:
     """What makes an environment, and what installs the packages that strategies import."""
     where = ["-p", str(_expanded(name))] if is_path(name) else ["-n", name]
-    # Micromamba and mamba have no channel of their own; conda's is whatever its user has set.
-    channel = [] if Path(executable).stem == "conda" else ["-c", "conda-forge"]
     return (
-        [str(executable), "create", "-y", *where, *channel, f"python={PYTHON}", "pip"],
+        [str(executable), "create", "-y", *where, *_channel(executable), f"python={PYTHON}", "pip"],
         [str(executable), "run", *where, "python", "-m", "pip", "install", *PACKAGES],
+    )
+
+
+def how_to_add_python(prefix: Path, environ: Mapping[str, str]) -> str:
+    """The command that installs python into the environment at ``prefix``, ready to be typed."""
+    executable = find_executable(environ) or "conda"
+    return shlex.join(
+        [str(executable), "install", "-p", str(prefix), *_channel(executable), f"python={PYTHON}", "pip"]
     )
 
 
@@ -225,6 +231,11 @@ def how_to_make(name: str, environ: Mapping[str, str]) -> str:
     by_hand = " && ".join(shlex.join(command) for command in commands(executable or "conda", name))
     shortcut = f"`rbi env create --env {shlex.quote(f'conda:{name}')}` or: " if executable else ""
     return f"make it: {shortcut}{by_hand}"
+
+
+def _channel(executable: Path | str) -> list[str]:
+    """Micromamba and mamba have no channel of their own; conda's is whatever its user has set."""
+    return [] if Path(executable).stem == "conda" else ["-c", "conda-forge"]
 
 
 def _run(command: list[str], environ: Mapping[str, str]) -> None:

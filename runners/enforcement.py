@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from runners.backtest_runner import BacktestRunner
-from runners.base import BarsFile, FailureKind, Level, RunRequest, RunResult
+from runners.base import BarsFile, FailureKind, Level, RunnerError, RunRequest, RunResult
 from runners.environments import Environment
 from runners.limits import Limits
 from runners.warmth import Containment
@@ -184,7 +184,9 @@ class Enforced:
 
 
 def measure(environment: Environment, level: Level) -> tuple[Enforced, ...]:
-    """Every attempt at exactly this level. Raises `RunnerError` if the level does not work here.
+    """Every attempt at exactly this level.
+
+    Raises `RunnerError` if the level does not work here, or the attempts end in a way that tells nothing of it.
 
     Touches only loopback and a temporary folder.
     """
@@ -228,11 +230,11 @@ def _refusals(runner: BacktestRunner, level: Level, root: Path) -> Iterator[Enfo
         connected = accepted()
     done = _said(result)
     left = len(_processes_of(root) - before)
-    facts = {**done, "connect": connected or done["connect"], "write": target.exists()} if done else {}
+    if not done:
+        raise _unclear(level, result)
+    facts = {**done, "connect": connected or done["connect"], "write": target.exists()}
     for name, attempt in _REFUSALS.items():
-        if not facts:
-            yield Enforced(level, attempt, enforced=True, detail=_ending(result))
-        elif name in ("forks", "grandchild") and facts[name]:
+        if name in ("forks", "grandchild") and facts[name]:
             ended = "killed afterwards" if not left else f"{left} processes left behind"
             yield Enforced(level, attempt, enforced=False, detail=f"possible; {ended}")
         else:
@@ -240,13 +242,17 @@ def _refusals(runner: BacktestRunner, level: Level, root: Path) -> Iterator[Enfo
 
 
 def _limits(runner: BacktestRunner, level: Level, root: Path) -> Iterator[Enforced]:
+    memory, scratch = _LIMITS.memory_bytes // _MB, _LIMITS.scratch_bytes // _MB
     trials = {
-        f"{_LIMITS.memory_bytes // _MB} MB of memory": (_HOG, 2 * _LIMITS.memory_bytes // _MB),
-        f"{_LIMITS.scratch_bytes // _MB} MB in the work folder": (_DISK, 8 * _LIMITS.scratch_bytes // _MB),
+        f"{memory} MB of memory": (_HOG, 2 * memory, FailureKind.MEMORY),
+        f"{scratch} MB in the work folder": (_DISK, 8 * scratch, FailureKind.SCRATCH),
     }
-    for attempt, (body, megabytes) in trials.items():
+    for attempt, (body, megabytes, kind) in trials.items():
         result = _run(runner, root, body, {"megabytes": megabytes})
-        yield Enforced(level, f"more than {attempt}", not _said(result), _ending(result))
+        stopped = result.failure is not None and result.failure.kind is kind
+        if not stopped and not _said(result):
+            raise _unclear(level, result)
+        yield Enforced(level, f"more than {attempt}", stopped, _ending(result))
     flood = _run(runner, root, _FLOOD, {"megabytes": 16 * _LIMITS.output_bytes // _MB})
     stopped = flood.failure is not None and flood.failure.kind is FailureKind.OUTPUT
     yield Enforced(level, f"more than {_LIMITS.output_bytes // _MB} MB of output", stopped, _ending(flood))
@@ -275,6 +281,14 @@ def _said(result: RunResult) -> dict[str, bool]:
         if line.startswith(_SAID):
             return dict(json.loads(line.removeprefix(_SAID)))
     return {}
+
+
+def _unclear(level: Level, result: RunResult) -> RunnerError:
+    """A trial that neither succeeded nor was stopped by what was tried."""
+    return RunnerError(
+        f"what the level {level} enforces cannot be measured: {_ending(result)}",
+        hint="run `rbi doctor` again when the machine has less to do",
+    )
 
 
 def _ending(result: RunResult) -> str:

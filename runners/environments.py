@@ -68,7 +68,7 @@ def resolve(
     if place.kind is Kind.VENV:
         answer = venv.ensure(place.python.parent.parent, cache, environ, progress)
         return Environment(place.kind, place.name, answer.prefix, place.python, answer.versions)
-    return _checked(place, cache)
+    return _checked(place, cache, environ)
 
 
 def create(
@@ -107,7 +107,7 @@ def describe(spec: str, *, cache: Path, environ: Mapping[str, str]) -> dict[str,
     about = {"environment": f"{place.kind.value}: {place.name}", "python path": str(place.python)}
     if place.kind is Kind.VENV and not place.python.exists():
         return {**about, "state": "not made yet; it is at first use, or with: rbi env create"}
-    environment = _checked(place, cache)
+    environment = _checked(place, cache, environ)
     return {**about, **environment.versions, "fingerprint": environment.fingerprint}
 
 
@@ -162,14 +162,14 @@ def _conda_environment(environ: Mapping[str, str], progress: Progress) -> Path |
         return None
 
 
-def _checked(place: _Place, cache: Path) -> Environment:
+def _checked(place: _Place, cache: Path, environ: Mapping[str, str]) -> Environment:
     what = f"the {place.kind.value} environment {place.name}"
     own = place.kind is Kind.VENV
     again = "rbi makes it again at first use, or with: rbi env create"
     if place.kind is Kind.CONDA and not place.python.exists():
         raise RunnerError(
             f"{what} has no python: {place.python}",
-            hint=f'conda install -p "{place.python.parent.parent}" python={conda.PYTHON} pip',
+            hint=conda.how_to_add_python(place.python.parent.parent, environ),
         )
     try:
         answer = probe(place.python, home_in(cache))

@@ -47,8 +47,9 @@ STATISTICS: Mapping[str, str] = MappingProxyType(
     }
 )
 # Those that not every backtest has: they depend on costs, on a time index, or on the version of backtesting.py.
-# Start and End are not there either if the index has no time in that place (NaT).
 SOMETIMES_REPORTED = frozenset({"commissions", "cagr_pct", "alpha_pct", "beta", "kelly_criterion"})
+# Nor does the runner get those that no `datetime` is: an index may have NaT there, or a year beyond 9999.
+SOMETIMES_KNOWN = SOMETIMES_REPORTED | {"start", "end"}
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -121,8 +122,7 @@ class BacktestStats:
         """
         if unknown := sorted(set(data) - set(STATISTICS.values())):
             raise ValueError(f"unknown statistic: {', '.join(map(repr, unknown))}")
-        optional = {*SOMETIMES_REPORTED, "start", "end"}
-        needed = (key for name, key in STATISTICS.items() if complete and name not in optional)
+        needed = (key for name, key in STATISTICS.items() if complete and name not in SOMETIMES_KNOWN)
         if missing := [key for key in needed if key not in data]:
             raise ValueError(f"missing statistic: {', '.join(map(repr, missing))}")
         found = {name: key for name, key in STATISTICS.items() if key in data}

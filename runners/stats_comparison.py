@@ -27,6 +27,9 @@ def check_statistics(claim: Claim, bars: BarArrays, doubts: Doubts, *, own_bars:
     With ``own_bars`` the bars may be in a time zone, have times of a coarser unit than ns, or numbers that do not
     start at 0: none of this is known, but the statistics show it.
     """
+    if own_bars and bars.time is None and not claim.stats.by_bars:
+        doubts.append("the times of the script's bars are too far from now to be computed with")
+        return
     offset = _offset(claim.stats) if own_bars else timedelta()
     clock = _clock(claim.stats, bars, offset, own_bars=own_bars)
     expected = _recomputed(claim, bars, clock)

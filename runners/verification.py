@@ -59,8 +59,10 @@ def check_numbers(claim: Claim, bars: BarArrays, *, agreed: Terms | None) -> Num
 def _check(claim: Claim, bars: BarArrays, agreed: Terms | None, doubts: Doubts) -> None:
     _check_account(claim.account, agreed)
     _check_shapes(claim, bars)
-    if claim.account.spread < 0 or (claim.account.commission or 0) < 0:
-        doubts.append("the script's account is paid for trading: its commission or spread is negative")
+    if (claim.account.commission or 0) < 0:
+        doubts.append(
+            f"the script's account is paid for trading: its commission is {claim.account.commission}"
+        )
     if not _bars_make_sense(bars):
         doubts.append("the bars are not in order, or have prices that are not positive")
         return
@@ -96,8 +98,8 @@ def _check_account(account: Account, agreed: Terms | None) -> None:
         raise DifferenceError(f"the account's cash is {account.cash}: it must be positive")
     if not 0 < account.margin <= 1:
         raise DifferenceError(f"the account's margin is {account.margin}: it must be above 0 and at most 1")
-    if not -1 < account.spread < 1:
-        raise DifferenceError(f"the account's spread is {account.spread}: it must be between -1 and 1")
+    if not 0 <= account.spread < 1:
+        raise DifferenceError(f"the account's spread is {account.spread}: it must be at least 0 and below 1")
     rate = account.commission
     if rate is not None and not -_HIGHEST_COMMISSION <= rate < _HIGHEST_COMMISSION:
         raise DifferenceError(f"the account's commission is {rate}: it must be at least -0.1 and below 0.1")

@@ -25,7 +25,7 @@ def encode_texts(texts):
 
 
 def encode_statistics(statistics):
-    """Of ``(key, value)`` pairs those that can be written down; an odd index gives some that cannot."""
+    """Of ``(key, value)`` pairs those that can be written down: not NaT, nor times beyond the year 9999."""
     encoded = {}
     for key, value in statistics:
         try:
@@ -42,6 +42,7 @@ def encode_statistic(key, value):
     if key.endswith("Duration"):
         return encode_duration(key, value)
     if isinstance(value, pd.Timestamp):
+        value.to_pydatetime(warn=False)  # raises for years that python's own times do not have
         return {"ts": value.isoformat()}
     if key in ("Start", "End"):
         return {"bar": whole(value)}

@@ -33,7 +33,7 @@ class FinishedRun:
     def __init__(self, backtest, stats):
         values = dict(zip(stats.index, stats.to_numpy(), strict=True))
         self.strategy = values.pop("_strategy")
-        self.equity = values.pop("_equity_curve")["Equity"].to_numpy()
+        self.equity = values.pop("_equity_curve")["Equity"].to_numpy(copy=True)
         values.pop("_trades")
         self.statistics = tuple(values.items())
         self.broker = self.strategy._broker
@@ -182,7 +182,7 @@ def fill_prices(broker, prices):
     seen = broker.orders is broker._log  # else the strategy put another list in its place
     if seen and len(found) <= ORDER_PRICES:
         return found
-    spread = broker._spread
+    spread = abs(broker._spread)
     trades = [*broker.closed_trades, *broker.trades]
     fills = [trade.entry_price / (1 + spread * (1 if trade.size > 0 else -1)) for trade in trades]
     fills = np.sort([*fills, *(trade.exit_price for trade in broker.closed_trades)])
@@ -235,7 +235,7 @@ def account(run):
     return {
         "strategy": CLASS_NAME(type(run.strategy))[:NAME_LENGTH],
         "cash": encode_number(terms["cash"]),
-        "spread": encode_number(terms["spread"]),
+        "spread": encode_number(abs(terms["spread"])),  # the engine does not look at its sign
         "commission": None if commission is None else encode_number(commission),
         "commission_fixed": encode_number(fixed),
         "margin": encode_number(terms["margin"]),

@@ -30,6 +30,7 @@ class CountingRunner:
 
     def __init__(self, run: Callable[[RunRequest], RunResult]) -> None:
         self._run = run
+        self.accepting = True
         self.runs = 0
         self._lock = threading.Lock()
 
@@ -37,7 +38,7 @@ class CountingRunner:
         return {"source": request.source, "bars": request.bars.fingerprint, "cash": request.terms.cash}
 
     def accepts(self, result: RunResult) -> bool:
-        return True
+        return self.accepting
 
     def run(self, request: RunRequest) -> RunResult:
         with self._lock:
@@ -109,6 +110,14 @@ def test_a_timeout_is_remembered_until_more_time_is_given(bench: Bench, later: f
     again, runner = bench.effects(lambda request: good_result(), timeout_s=later)
     assert again.backtest(IDEA, "x", bars()).ok == bool(runs)
     assert runner.runs == runs
+
+
+def test_a_result_that_the_runner_does_not_accept_is_made_again(bench: Bench) -> None:
+    bench.effects(lambda request: good_result())[0].backtest(IDEA, "x", bars())
+    again, runner = bench.effects(lambda request: good_result())
+    runner.accepting = False
+    assert again.backtest(IDEA, "x", bars()).ok
+    assert runner.runs == 1
 
 
 def test_once_more_time_gave_a_result_a_shorter_timeout_keeps_it(bench: Bench) -> None:

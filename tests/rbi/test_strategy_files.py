@@ -50,6 +50,27 @@ def test_links_that_lead_nowhere_and_in_a_circle_are_passed_over(tmp_path: Path)
     assert shown(tmp_path, "s") == ["s/a.py"]
 
 
+def test_the_same_file_under_another_name_is_said_to_repeat(tmp_path: Path) -> None:
+    write(tmp_path / "s/real.py")
+    (tmp_path / "s/link.py").symlink_to("real.py")
+    found = read_strategy_files(["s", "s/real.py", "./s/link.py"], base=tmp_path)
+    assert [file.shown for file in found.files] == ["s/link.py"]
+    assert {(same.shown, same.first.shown) for same in found.repeated} == {("s/real.py", "s/link.py")}
+
+
+def test_an_empty_path_is_not_this_folder(tmp_path: Path) -> None:
+    write(tmp_path / "a.py")
+    with pytest.raises(UsageError, match="empty"):
+        read_strategy_files([""], base=tmp_path)
+
+
+def test_a_named_link_that_leads_nowhere_says_where_it_points(tmp_path: Path) -> None:
+    (tmp_path / "link.py").symlink_to("gone.py")
+    with pytest.raises(UsageError, match="leads nowhere") as caught:
+        read_strategy_files(["link.py"], base=tmp_path)
+    assert "gone.py" in caught.value.fix
+
+
 def test_own_results_and_virtual_environments_below_a_folder_hold_no_strategies(tmp_path: Path) -> None:
     for name in ("a.py", "results/run/0001-a/strategy.py", "env/lib/module.py"):
         write(tmp_path / name)

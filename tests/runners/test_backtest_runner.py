@@ -10,7 +10,9 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -23,8 +25,20 @@ import pytest
 from backtesting import Backtest
 
 from runners.backtest_runner import BacktestRunner
-from runners.base import BarsFile, RunInterrupted, RunnerError, RunRequest, RunResult, Terms
+from runners.base import (
+    BarsFile,
+    Captured,
+    Failure,
+    FailureKind,
+    Level,
+    RunInterrupted,
+    RunnerError,
+    RunRequest,
+    RunResult,
+    Terms,
+)
 from runners.environments import Environment, Kind
+from runners.warmth import Containment
 
 Run = Callable[..., RunResult]
 RunnerOf = Callable[..., BacktestRunner]
@@ -343,6 +357,103 @@ def test_killing_rbi_with_signal_9_leaves_no_process_and_no_work_folder(
     wait_until(lambda: with_mark(mark) == [])
     wait_until(lambda: list(scratch.glob("run-*")) == [])
     wait_until(lambda: with_mark("supervisor.py", str(scratch)) == [])
+
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and a warm server")
+
+
+@pytest.fixture
+def warm(environment: Environment, scratch: Path) -> Iterator[BacktestRunner]:
+    """At the least level that has a warm server: it works everywhere on Linux."""
+    limits = Containment(exactly=Level.LIMITS)
+    with closing(BacktestRunner(environment, scratch_root=scratch, slots=2, containment=limits)) as runner:
+        yield runner
+
+
+@linux_only
+@pytest.mark.parametrize("generation", [1, 2, 3], ids=["server", "supervisor", "harness"])
+def test_a_job_whose_process_is_killed_from_outside_still_gives_its_result(
+    warm: BacktestRunner, bars: BarsFile, strategy_doing: Callable[..., str], generation: int
+) -> None:
+    request = RunRequest(strategy_doing("self.buy(size=1)", init_code="time.sleep(1)"), bars)
+    expected = warm.run(request)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(warm.run, request)
+        wait_until(lambda: bool(of_generation(3)))
+        os.kill(of_generation(generation)[0], signal.SIGKILL)
+        result = running.result()
+    assert result.failure is None
+    assert (result.level, result.equity) == (expected.level, expected.equity)
+
+
+@linux_only
+def test_a_server_that_is_killed_while_it_starts_does_not_weaken_the_containment(
+    warm: BacktestRunner, bars: BarsFile, sma_cross: str
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(warm.run, RunRequest(sma_cross, bars))
+        wait_until(lambda: bool(of_generation(1)))
+        os.kill(of_generation(1)[0], signal.SIGKILL)
+        assert running.result().level is Level.LIMITS
+    assert not warm.why_not
+
+
+def test_more_datasets_than_a_process_can_have_open_are_one_batch_of_scenarios(
+    runner: BacktestRunner, bars: BarsFile, sma_cross: str, tmp_path: Path
+) -> None:
+    copies = []
+    for number in range(70):
+        path = tmp_path / f"{number}.npz"
+        path.write_bytes(bars.path.read_bytes())
+        copies.append(replace(bars, path=path))
+    alone = runner.run(RunRequest(sma_cross, bars))
+    results = runner.run_all([RunRequest(sma_cross, copy) for copy in copies])
+    assert [result.equity for result in results] == [alone.equity] * len(copies)
+
+
+def test_each_scenario_is_said_to_take_its_own_time(
+    runner: BacktestRunner, bars: BarsFile, strategy_doing: Callable[..., str]
+) -> None:
+    source = strategy_doing(
+        "pass",
+        init_code="time.sleep(self.pause)\nif self.ends:\n    os._exit(1)",
+    ).replace("    def init", "    pause = 0.0\n    ends = False\n    def init", 1)
+    asked = [
+        RunRequest(source, bars, params={"pause": 1.0, "ends": False}),
+        RunRequest(source, bars, params={"pause": 0.0, "ends": False}),
+        RunRequest(source, bars, params={"pause": 0.0, "ends": True}),
+    ]
+    slow, quick, ended = runner.run_all(asked)
+    assert slow.elapsed_s >= 1.0
+    assert quick.elapsed_s + ended.elapsed_s < 1.0
+
+
+def test_what_was_contained_less_than_asked_for_or_killed_is_not_accepted(
+    environment: Environment, scratch: Path
+) -> None:
+    def result(level: Level, kind: FailureKind | None = None) -> RunResult:
+        failure = Failure(kind, "", "") if kind else None
+        return RunResult(None, None, (), failure, Captured(), Captured(), 0.1, level=level)
+
+    least = Containment(minimum=Level.LANDLOCK)
+    with closing(BacktestRunner(environment, scratch_root=scratch, containment=least)) as runner:
+        assert runner.accepts(result(Level.NAMESPACES))
+        assert not runner.accepts(result(Level.LIMITS))
+        assert runner.accepts(result(Level.LANDLOCK, FailureKind.ERROR))
+        assert not runner.accepts(result(Level.LANDLOCK, FailureKind.KILLED))
+
+
+def of_generation(generation: int) -> list[int]:
+    """The processes that are so many forks away from this one."""
+    parents = {os.getpid()}
+    for _ in range(generation):
+        children: set[int] = set()
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                if int(stat.read_text().rpartition(")")[2].split()[1]) in parents:
+                    children.add(int(stat.parent.name))
+        parents = children
+    return sorted(parents)
 
 
 def with_mark(*marks: str) -> list[str]:

@@ -278,7 +278,7 @@ def test_an_environment_without_python_is_answered_with_what_adds_it(conda: Cond
     (prefix / "bin" / "python").unlink()
     with pytest.raises(RunnerError, match="has no python") as caught:
         resolve("conda:empty", cache=tmp_path, environ=conda.environ)
-    assert f'install -p "{prefix}" python=3.11 pip' in caught.value.hint
+    assert f"install -p '{prefix}' python=3.11 pip" in caught.value.hint
 
 
 # Making

@@ -110,6 +110,8 @@ def failure_of(child: ChildRuns, source: str, mode: str = "class", **terms: floa
         ("self.sma[-1]", K.INVENTED_ATTRIBUTE, "in init"),
         ("self.equity = 5", K.INVENTED_ATTRIBUTE, "another name"),
         ("self.buy().status", K.INVENTED_ATTRIBUTE, "an order has size"),
+        ("np.NaN", K.INVENTED_ATTRIBUTE, "installed version"),
+        ("self.position.size()", K.INVENTED_ATTRIBUTE, "leave the brackets out"),
         ("np.no_such_function()", K.INVENTED_ATTRIBUTE, "no function of that name"),
         ("pd.DataFrame().append({})", K.INVENTED_ATTRIBUTE, "installed version"),
         ("self.buy(5)", K.ARGUMENTS, "keyword arguments only"),
@@ -251,6 +253,14 @@ NAMED = f"{READ}data.columns = [name.capitalize() for name in data.columns]\n"
         (f"{NAMED}Backtest(data, Made, capital=5).run()", K.ARGUMENTS, "cash=, spread="),
         (f"{NAMED}Backtest(data, Made).run(n=5)", K.PARAMETER, "class attribute"),
         (f"{NAMED}Backtest(data, Made).run()['Commissions [$]']", K.ERROR, "stats.get"),
+        (f"{NAMED}Backtest(data, Made).run()['Win Rate']", K.ERROR, "stats.get"),
+        (f"{NAMED}Backtest(data, Made, cash=-5).run()", K.ARGUMENTS, "cash above 0"),
+        (f"{NAMED}Backtest(data, Made, commission=0.5).run()", K.ARGUMENTS, "below 0.1"),
+        (
+            f"{NAMED}Backtest(data, Made).optimize(n=[1], constraint=lambda _: False)",
+            K.PARAMETER,
+            "constraint",
+        ),
         (f"{NAMED}Backtest(data, Made).run()\nraise SystemExit(1)", K.EXITED, "reach its end"),
         ("from yfinance import download", K.IMPORT, "pandas_ta"),
         ("open('/no/such/file.json')", K.DATA_MISSING, "pd.read_csv"),
@@ -325,6 +335,23 @@ def test_a_script_whose_trades_stay_open_is_told_to_close_them(child: ChildRuns)
     assert failure.kind is K.NO_TRADES
     assert "open at the end and none closed" in failure.message
     assert "finalize_trades=True" in failure.hint
+
+
+def test_a_statistic_that_does_not_exist_is_no_missing_data(child: ChildRuns) -> None:
+    source = f"{NAMED}stats = Backtest(data, Made, cash=10_000).run()\nstats['Sharpe']"
+    failure = failure_of(child, source, "script")
+    assert failure.kind is K.ERROR
+    assert "stats.index" in failure.hint
+
+
+def test_only_where_a_strategy_can_reach_its_supervisor_it_is_blamed_for_its_end() -> None:
+    for guarded, kind in ((True, K.KILLED), (False, K.CRASHED)):
+        failure = find_failure(ended(None, guarded=guarded), ScenarioResult(), asked(), Limits())
+        assert failure is not None
+        assert failure.kind is kind
+    failure = find_failure(ended(None, result=b""), ScenarioResult(), asked(), Limits())
+    assert failure is not None
+    assert failure.kind is K.KILLED
 
 
 def test_invalid_numbers_are_forged() -> None:

@@ -12,9 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from child_runs import ChildRuns, walk
+from child_runs import ChildRuns, channel, walk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from runners.base import CheckStatus
+from runners.child_result import read_child_result
+from runners.claim import BarArrays
+from runners.verification import check_numbers
 
 ARRAYS = walk()
 ROWS = len(ARRAYS["time"])
@@ -283,8 +288,8 @@ def test_the_best_run_of_an_optimization_is_the_last_one_and_all_are_counted(chi
 def test_a_script_that_edits_its_statistics_changes_nothing(child: ChildRuns) -> None:
     source = READ + RANDOM.format(seed=1) + RUN.format(options="commission=0.001")
     edits = (
-        "\nstats['Return [%]'] = 1e9\nstats._equity_curve['Equity'] *= 2\nstats._trades['PnL'] = 0\n"
-        "stats.drop('SQN', inplace=True)\n"
+        "\nstats['Return [%]'] = 1e9\nstats._equity_curve.iloc[:, 0] = 2\nstats._trades['PnL'] = 0\n"
+        "stats.drop('SQN', inplace=True)\ndata.iloc[:] = 1.0\n"
     )
     assert observed(child, source + edits, "script") == observed(child, source, "script")
 
@@ -335,6 +340,52 @@ def test_data_without_times_has_bar_numbers(child: ChildRuns) -> None:
     assert result["stats"]["Duration"] == {"bars": ROWS - 1}
     assert result["stats"]["Max. Drawdown Duration"]["bars"] > 1
     assert "CAGR [%]" not in result["stats"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "data.index = data.index.where(data.index < data.index[-1])",
+        "data.index = pd.to_datetime(data.index.as_unit('ms').asi8, unit='s')",
+    ],
+    ids=["the last time is unknown", "milliseconds taken for seconds"],
+)
+def test_a_backtest_on_times_that_cannot_be_written_down_has_its_other_figures(
+    child: ChildRuns, change: str
+) -> None:
+    source = READ + change + "\n" + RANDOM.format(seed=1) + RUN.format(options="commission=0.001")
+    bars = BarArrays(**{name.lower(): ARRAYS[name] for name in ("time", "Open", "High", "Low", "Close")})
+    read = read_child_result(channel(child.run(source, "script")), [bars]).scenarios[0]
+    assert read.garbage == ""
+    assert read.claim is not None
+    assert read.own_bars is not None
+    assert read.claim.stats.end is None
+    assert read.claim.stats.trades == len(read.trades) > 0
+    assert check_numbers(read.claim, read.own_bars, agreed=None).status is CheckStatus.CANNOT_TELL
+
+
+@pytest.mark.parametrize(
+    "moves",
+    [
+        "for order in self.orders: order._replace(limit_price=self.data.Close[-1] * 0.999)",
+        "self._broker.orders = [order for order in self._broker.orders if order.limit]",
+    ],
+    ids=["an order is given another price", "the list of orders is replaced"],
+)
+def test_orders_that_are_moved_behind_the_engines_back_do_not_make_numbers_invalid(
+    child: ChildRuns, moves: str
+) -> None:
+    code = (
+        f"if len(self.data) % 3:\n    {moves}\n"
+        "if len(self.data) % 20 == 0: self.buy(limit=self.data.Close[-1] * 0.98, size=0.2)\n"
+        "if len(self.data) % 50 == 0: self.position.close()"
+    )
+    source = READ + made(code) + RUN.format(options="spread=-0.001")
+    bars = BarArrays(**{name.lower(): ARRAYS[name] for name in ("time", "Open", "High", "Low", "Close")})
+    read = read_child_result(channel(child.run(source, "script")), [bars]).scenarios[0]
+    assert read.claim is not None
+    assert read.trades
+    assert check_numbers(read.claim, bars, agreed=None).status is CheckStatus.CONFIRMED
 
 
 def test_an_account_that_becomes_infinite_is_a_failure(child: ChildRuns) -> None:

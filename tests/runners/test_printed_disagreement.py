@@ -82,6 +82,25 @@ def test_counts_and_times_must_be_the_same() -> None:
     assert "Start 0, but" in disagreement(BY_BARS, replace(BY_BARS, start=1))
 
 
+def test_a_day_agrees_with_every_time_of_it() -> None:
+    assert (
+        disagreement(
+            replace(PRINTED, end=datetime(2023, 11, 20)), replace(PRINTED, end=datetime(2023, 11, 20, 19, 15))
+        )
+        == ""
+    )
+    assert "End" in disagreement(replace(PRINTED, end=datetime(2023, 11, 21)), PRINTED)
+
+
+@pytest.mark.parametrize("figures", [("323", "0"), ("27976500.0", "1800.0")], ids=["days", "seconds"])
+def test_lengths_in_a_unit_of_the_scripts_own_are_not_compared(figures: tuple[str, str]) -> None:
+    values = {"Start": "2023-01-01", "End": "2023-11-20 19:15:00", "Duration": figures[0], "# Trades": "1"}
+    values["Max. Drawdown Duration"] = figures[1]
+    printed = parse_printed("".join(f"{key:<30}{value:>30}\n" for key, value in values.items())).last
+    assert printed is not None
+    assert disagreement(printed, PRINTED) == ""
+
+
 def test_the_first_of_several_differences_is_named() -> None:
     said = disagreement(PRINTED, replace(PRINTED, return_pct=1.0, trades=2))
     assert "Return [%]" in said

@@ -186,6 +186,15 @@ def test_of_cut_short_blocks_the_last_one_is_given_with_what_it_has() -> None:
     )
 
 
+def test_empty_lines_end_a_block_that_was_cut_short() -> None:
+    printed = parse_printed(
+        "".join(LINES[:3]) + " \n" * 50 + "Exposure Time [%]                    41.03125\n"
+    )
+    assert (printed.blocks, printed.complete) == (1, False)
+    assert printed.last is not None
+    assert printed.last.exposure_time_pct is None
+
+
 def test_a_block_cut_short_takes_nothing_from_what_follows_much_later() -> None:
     later = "waiting\n" * 60 + "Exposure Time [%]                        99.0\n"
     printed = parse_printed("".join(LINES[:3]) + later)
@@ -234,6 +243,8 @@ def test_what_is_no_block_is_not_taken_for_one(output: str) -> None:
         ("5 days", 5 * 86400.0),
         ("NaT", math.nan),
         ("0.01204", math.nan),  # the depth, which backtesting.py gives of a drawdown on the last bar
+        ("41", None),
+        ("3599100.0", None),
         ("half a day", None),
     ],
 )

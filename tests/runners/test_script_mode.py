@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -283,6 +284,21 @@ async def backtest(fast):
 print(asyncio.run(backtest(7)))
 print(asyncio.run(asyncio.wait_for(backtest(8), 60)))
 """,
+    "has_another_standard_output_at_its_end": LOAD
+    + RUN
+    + """
+import sys
+sys.stdout = None
+""",
+    "takes_an_average_from_the_bundled_tests": LOAD
+    + """
+from backtesting.test import SMA
+class Average(Cross):
+    def init(self):
+        self.a, self.b = self.I(SMA, self.data.Close, 5), self.I(SMA, self.data.Close, 15)
+print(Backtest(data, Average, cash=100_000).run()._trades.columns.tolist(), SMA.__name__)
+""",
+    "ends_with_a_status_that_is_none_in_one_byte": LOAD + RUN + "raise SystemExit(256)\n",
     "ends_itself_well": LOAD + RUN + "exit()\n",
     "starts_with_a_mark_and_windows_lines": "\ufeff# -*- coding: utf-8 -*-\n"
     + (LOAD + RUN + "print('Zürich')\n").replace("\n", "\r\n"),
@@ -346,6 +362,49 @@ def test_the_last_finished_backtest_counts_and_all_are_counted(scripts: Scripts)
     account = outcome.document["result"]["account"]
     assert (account["cash"], account["backtests"]) == (55_555, 2)
     assert outcome.failure == "KeyError: 'late'"
+
+
+def test_a_run_inside_an_optimization_that_fails_is_not_the_last_one(scripts: Scripts) -> None:
+    source = """
+class Fails(Cross):
+    def init(self):
+        super().init()
+        if self.fast == 9:
+            raise ValueError('nine')
+bt = Backtest(data, Fails, cash=55_555)
+bt.run(fast=7)
+bt.optimize(fast=[5, 6, 9])
+"""
+    outcome = scripts.run(LOAD + source)
+    shutil.rmtree(scripts.folder / "work")
+    (scripts.folder / "answer.json").unlink()
+    alone = scripts.run(LOAD + source.replace("bt.optimize", "0 and bt.optimize"))
+    assert outcome.failure == "ValueError: nine"
+    assert outcome.document["result"]["account"]["backtests"] == 3
+    assert outcome.document["result"]["stats"] == alone.document["result"]["stats"]
+
+
+def test_output_can_be_encoded_anew_although_the_server_was_started_with_a_file(tmp_path: Path) -> None:
+    program = (
+        DRIVER.split("harness.preload()")[0]
+        + """
+import io
+read, write = os.pipe()
+os.dup2(write, 1)
+os.close(write)
+harness.renew_streams()
+sys.stdout.reconfigure(encoding="utf-8", errors="replace", line_buffering=True)
+print("one")
+sys.stdout = io.TextIOWrapper(sys.stdout.detach(), encoding="utf-8", line_buffering=True)
+print("two", sys.stdout.name)
+os.write(2, os.read(read, 100))
+"""
+    )
+    with (tmp_path / "log").open("w") as log:
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdout=log, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.stderr == "one\ntwo <stdout>\n"
 
 
 def test_a_folder_is_searched_for_the_served_file_by_its_datasets_name(scripts: Scripts) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.stats import SOMETIMES_REPORTED, STATISTICS, BacktestStats
+from runners.stats import SOMETIMES_KNOWN, STATISTICS, BacktestStats
 
 NAMES = tuple(STATISTICS)
 TIMES = st.datetimes(timezones=st.none() | st.just(UTC)).map(lambda time: time.replace(fold=0))
@@ -53,7 +53,7 @@ def test_any_statistics_are_restored_exactly(stats: BacktestStats) -> None:
 def test_every_field_has_one_name_of_backtestings() -> None:
     assert [f.name for f in dataclasses.fields(BacktestStats)] == list(STATISTICS)
     assert len(set(STATISTICS.values())) == len(STATISTICS)
-    assert set(STATISTICS) >= SOMETIMES_REPORTED
+    assert set(STATISTICS) >= SOMETIMES_KNOWN
 
 
 def test_absent_statistics_are_none_and_not_written() -> None:
@@ -85,10 +85,7 @@ def test_data_without_times_has_bar_numbers_and_counts_of_bars() -> None:
     assert stats.to_json() == by_bars()
 
 
-@pytest.mark.parametrize(
-    "key",
-    [k for name, k in STATISTICS.items() if name not in {*SOMETIMES_REPORTED, "start", "end"}],
-)
+@pytest.mark.parametrize("key", [k for name, k in STATISTICS.items() if name not in SOMETIMES_KNOWN])
 def test_a_missing_statistic_is_named_unless_fewer_are_expected(key: str) -> None:
     data = some()
     del data[key]
@@ -100,7 +97,7 @@ def test_a_missing_statistic_is_named_unless_fewer_are_expected(key: str) -> Non
 
 def test_statistics_that_depend_on_the_backtest_may_be_missing() -> None:
     data = {
-        key: value for key, value in some().items() if key not in {STATISTICS[n] for n in SOMETIMES_REPORTED}
+        key: value for key, value in some().items() if key not in {STATISTICS[n] for n in SOMETIMES_KNOWN}
     }
     assert BacktestStats.from_json(data).kelly_criterion is None
 

@@ -199,6 +199,19 @@ def test_an_unfinished_one_is_not_used_and_a_failing_uv_is_quoted(tmp_path: Path
     assert "network" in caught.value.hint
 
 
+def test_one_that_cannot_be_looked_at_for_want_of_something_is_kept(tmp_path: Path) -> None:
+    folder = venv.folder_in(tmp_path)
+    (folder / "bin").mkdir(parents=True)
+    (folder / "made-by-rbi").touch()
+    python = folder / "bin" / "python"
+    python.write_text("#!/bin/sh\necho 'OSError: [Errno 24] Too many open files' >&2\nexit 1\n")
+    python.chmod(0o755)
+    with pytest.raises(RunnerError, match="cannot be looked at") as caught:
+        resolve("venv", cache=tmp_path, environ=dict(OFFLINE))
+    assert "ulimit -n" in caught.value.hint
+    assert python.exists()
+
+
 def test_removing_takes_only_what_was_made(tmp_path: Path) -> None:
     folder = venv.folder_in(tmp_path)
     folder.mkdir(parents=True)

@@ -6,6 +6,7 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from backtesting import Strategy
 from backtesting.lib import FractionalBacktest
@@ -67,6 +68,36 @@ def test_market_orders_filled_at_the_close_are_confirmed() -> None:
     )
     assert run.claim.trades.entry_price[0] == pytest.approx(104 * 1.001)
     assert check_numbers(run.claim, run.bars, agreed=None).status is CheckStatus.CONFIRMED
+
+
+@pytest.mark.parametrize(
+    "terms", [{"commission": 0.002}, {"spread": 0.001, "trade_on_close": True}, {"margin": 0.2}]
+)
+def test_prices_of_single_precision_cannot_be_told(terms: dict[str, float]) -> None:
+    frame = random_bars(np.random.default_rng(3), "hours", 400).astype("float32")
+    run = run_engine(frame, RandomOrders, {"seed": 3, "activity": 0.5}, cash=1e6, **terms)
+    claim = replace(run.claim, account=replace(run.claim.account, own_bars=True))
+    found = check_numbers(claim, run.bars, agreed=None)
+    assert found.status is CheckStatus.CANNOT_TELL
+    assert "single precision" in found.detail
+
+
+def test_an_account_that_is_paid_for_trading_cannot_be_told() -> None:
+    run = run_engine(rising(), TwoTrades, {}, cash=100_000, commission=-0.0002)
+    assert run.claim.trades.commission[0] < 0
+    found = check_numbers(run.claim, run.bars, agreed=None)
+    assert found.status is CheckStatus.CANNOT_TELL
+    assert "-0.0002" in found.detail
+    forged = replace(run.claim, equity=run.claim.equity * 1.01)
+    assert check_numbers(forged, run.bars, agreed=None).status is CheckStatus.INVALID
+
+
+def test_summer_time_that_begins_after_the_first_bar_does_not_make_a_backtest_invalid() -> None:
+    frame = random_bars(np.random.default_rng(3), "hours", 1500)
+    frame.index = pd.date_range("2023-03-01", periods=len(frame), freq="h", tz="Europe/London")
+    run = run_engine(frame, RandomOrders, {"seed": 3, "activity": 0.5}, cash=1e6, finalize_trades=True)
+    assert run.stats.start.tzinfo is not None
+    assert check_numbers(run.claim, run.bars, agreed=None).status is CheckStatus.CANNOT_TELL
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York"])
