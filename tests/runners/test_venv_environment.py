@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,8 @@ def test_strategies_find_the_indicator_libraries_under_their_usual_names(
             "pd.Series(values).rolling(n).mean()", "talib.SMA(values, n) + 0 * ta.sma(pd.Series(values), n)"
         )
     )
-    result = BacktestRunner(made_environment, scratch_root=tmp_path).run(RunRequest(source, bars))
+    with closing(BacktestRunner(made_environment, scratch_root=tmp_path)) as runner:
+        result = runner.run(RunRequest(source, bars))
     assert result.failure is None
     assert result.trades
 
