@@ -75,6 +75,11 @@ def _without_user(text: str) -> str:
     return re.sub(r"//[^/?#\s]*@", "//", text)
 
 
+def networks(text: str) -> tuple[Network, ...]:
+    """The networks named in a text, with commas between them. Raises `ValueError`."""
+    return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
 def is_permitted(address: str, allowed: Sequence[Network] = ()) -> bool:
     """Whether a connection to a numeric address may be opened: a public one, or one in an ``allowed`` network.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from rbi.domain import Brief
 from rbi.intake.failures import DocumentFailed, Trouble
 from rbi.intake.fetching import LARGEST_DOCUMENT, Fetch, Fetched, Kind
 from rbi.intake.links import Link, LinkKind, find_links, is_only_links, video_id
@@ -15,24 +15,6 @@ from rbi.intake.reading import LONGEST_TEXT, ReadText, read_document
 from rbi.intake.youtube import transcript
 
 MOST_LINKS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Brief:
-    """The text that models work from. ``source`` names the document it comes from (several: one a line).
-
-    ``notes`` say what of a document is missing or doubtful.
-    """
-
-    text: str
-    source: str = ""
-    title: str = ""
-    notes: tuple[str, ...] = ()
-
-
-def has_documents(idea_text: str) -> bool:
-    """Whether an idea's brief has to be fetched or read."""
-    return bool(find_links(idea_text))
 
 
 def brief(

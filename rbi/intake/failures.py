@@ -39,7 +39,8 @@ class Trouble(StrEnum):
 
 _FIXES = {
     Trouble.ADDRESS: "write a whole http:// or https:// address",
-    Trouble.PRIVATE_ADDRESS: "if you trust it, allow that network; or save the document and name the file",
+    Trouble.PRIVATE_ADDRESS: "if you trust it, allow its network (--private-networks 192.168.1.0/24 --retry-failed);"
+    " or save the document and name the file",
     Trouble.UNREACHABLE: "check the address and the network, then try again",
     Trouble.TOO_SLOW: "try again later",
     Trouble.TOO_LARGE: "write the part that matters into the ideas file",
@@ -50,7 +51,7 @@ _FIXES = {
     Trouble.BROKEN_ANSWER: "try again",
     Trouble.CONTENT_TYPE: "name a web page, a text or a PDF",
     Trouble.STOPPED: "go on with `rbi resume`",
-    Trouble.NOT_INSTALLED: "pip install 'rbi[documents]'",
+    Trouble.NOT_INSTALLED: "pip install 'rbi[documents]', then `rbi resume`",
     Trouble.BROKEN: "check that a viewer opens it; save it anew",
     Trouble.ENCRYPTED: "save a copy without a password",
     Trouble.NO_TEXT: "write the idea into the ideas file",
@@ -67,6 +68,7 @@ _RETRYABLE = {
     Trouble.SERVER,
     Trouble.BROKEN_ANSWER,
     Trouble.STOPPED,
+    Trouble.NOT_INSTALLED,
     Trouble.BLOCKED,
 }
 

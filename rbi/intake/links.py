@@ -61,6 +61,11 @@ def is_only_links(text: str, links: tuple[Link, ...]) -> bool:
     return bool(links) and _WRAPPING.fullmatch(rest) is not None
 
 
+def names_files(idea_text: str) -> bool:
+    """Whether an idea links to files of this machine."""
+    return any(link.kind is LinkKind.FILE for link in find_links(idea_text))
+
+
 def video_id(url: str) -> str:
     """The video that a YouTube address is of; empty if it is of a channel, a list or anything else."""
     parts = urlsplit(url)
