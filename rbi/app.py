@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -29,19 +30,24 @@ from rbi.data.catalog import Dataset, load_all
 from rbi.effects import JournaledEffects
 from rbi.errors import ExitCode, RbiError, UsageError
 from rbi.events import BatchStarted, Events, Notice, RunFolderChanged
-from rbi.intake.ideas_file import IdeasFile, read_ideas
+from rbi.intake.addresses import networks
+from rbi.intake.duplicates import duplicates
+from rbi.intake.fetching import Fetcher
+from rbi.intake.library import Documents
+from rbi.intake.sources import Ideas, read_source
 from rbi.locks import ConsoleLock
-from rbi.plan import confirm, plan, selected
+from rbi.plan import confirm, matched, plan
 from rbi.progress import EventsFile
 from rbi.quoted_models import named_chains
 from rbi.records import BatchRecord, IdeaRecord
 from rbi.results import IdeaFolders
 from rbi.run_folder import RunFolder
-from rbi.stages.context import Context
+from rbi.selection import NO_WISHES, Wishes
+from rbi.stages.context import Admission, Context
 from rbi.task import IdeasTask, Task
-from rbi.terminal import abandon, printable, say
+from rbi.terminal import abandon, counted, printable, say, standard_input
 from rbi.watching import shown, signals, translated
-from rbi.workplace import Workplace, check_identity, open_existing, open_workplace
+from rbi.workplace import Origin, Workplace, base_of, check_identity, open_existing, open_workplace
 from rbi.writers import STAGE_SETTINGS, Writers, budgets, writers
 from runners.backtest_runner import BacktestRunner
 from runners.base import STRONG, FailureKind, Level, Mode, RunnerError, Terms
@@ -67,23 +73,33 @@ class Parts:
         return {**settings.identity(), **self.writers.identity(), "data": data}
 
 
-def run(settings: Settings, *, json_output: bool, yes: bool = False) -> int:
-    """Take the ideas of a file to their outcomes, beginning a batch or going on with it.
+def run(settings: Settings, wishes: Wishes = NO_WISHES, *, json_output: bool, yes: bool = False) -> int:
+    """Take the ideas of a file, a folder or standard input to their outcomes, beginning a batch or going on with it.
 
     ``yes`` answers the question that a high quote asks on a terminal.
     """
-    ideas = read_ideas(Path(settings.ideas))
-    texts = selected(ideas, settings)
+    ideas = read_source(settings.ideas, standard_input())
+    texts = matched(ideas, settings)
     with _expected_errors():
         chosen = _writers(settings)
-        if not confirm(plan(settings, ideas).quote, settings, yes=yes):
+        planned = plan(settings, ideas, wishes)
+        for line in planned.screening.remarks():
+            say(f"rbi: {line}")
+        if not confirm(planned.quote, settings, yes=yes):
             return ExitCode.OK
         with open_workplace(Path(settings.results)) as workplace:
             parts = _parts(settings, chosen)
             batch, records = workplace.begin(
-                settings, texts, identity=parts.identity(settings), today=date.today()
+                settings,
+                texts,
+                identity=parts.identity(settings),
+                today=date.today(),
+                wishes=wishes,
+                limit=settings.limit,
+                origin=Origin(str(ideas.base.absolute()), parts.environment.versions),
             )
-            task = IdeasTask(_shown_name(parts.writers), HOLD_OUT)
+            _say_what_was_found(records)
+            task = _ideas_task(parts, workplace, batch)
             code = _carry_out(settings, parts, task, workplace, batch, records, json_output=json_output)
     return _complain_of_lines(ideas, code)
 
@@ -103,8 +119,18 @@ def backtest(settings: Settings, request: BacktestRequest, *, json_output: bool)
         return _carry_out(settings, parts, strategies, workplace, batch, records, json_output=json_output)
 
 
-def resume(name: str | None, flags: Mapping[str, Any], current: Settings, *, json_output: bool) -> int:
-    """Go on with a recorded batch: its ideas and settings, with what the command line says on top."""
+def resume(
+    name: str | None,
+    flags: Mapping[str, Any],
+    current: Settings,
+    *,
+    retry_failed: bool = False,
+    json_output: bool,
+) -> int:
+    """Go on with a recorded batch: its ideas and settings, with what the command line says on top.
+
+    With ``retry_failed`` ideas that ended in a failure are taken up again, too.
+    """
     with _expected_errors(), open_existing(Path(current.results), read_only=False) as workplace:
         batch = workplace.find_batch(name)
         records = workplace.journal.ideas(batch.name)
@@ -114,6 +140,12 @@ def resume(name: str | None, flags: Mapping[str, Any], current: Settings, *, jso
             )
         strategies = OwnStrategies.of(batch, HOLD_OUT)
         if strategies:
+            if retry_failed:
+                raise UsageError(
+                    f"batch {batch.name} asks no model: the same strategies would fail again",
+                    where="--retry-failed",
+                    fix="change them, then `rbi backtest PATH...`",
+                )
             settings = from_record(batch.settings, flags, current)
             parts = _parts(settings, _nobody(settings), check_cash=strategies.use_terms)
             check_identity(batch, {**parts.identity(settings), **strategies.identity()})
@@ -132,19 +164,38 @@ def resume(name: str | None, flags: Mapping[str, Any], current: Settings, *, jso
             folder=batch.folder,
             settings={**batch.settings, **settings.money()},
         )
-        task = IdeasTask(_shown_name(parts.writers), HOLD_OUT)
+        records = workplace.reopen(batch, Wishes.of(batch.settings, retry_failed=retry_failed))
+        task = _ideas_task(parts, workplace, batch)
         return _carry_out(settings, parts, task, workplace, batch, records, json_output=json_output)
 
 
-def _complain_of_lines(ideas: IdeasFile, code: int) -> int:
-    """Say what the ideas file held that could not be worked on; such lines make an otherwise good end an error."""
-    _say_of_each(f"line {same.line} repeats line {same.first}: worked on once" for same in ideas.duplicates)
-    for refusal in ideas.refused[:SHOWN_LINES]:
+def _ideas_task(parts: Parts, workplace: Workplace, batch: BatchRecord) -> IdeasTask:
+    wishes = Wishes.of(batch.settings)
+    every = (record.idea for record in workplace.journal.ideas(batch.name))
+    admission = Admission(wishes.keep_flagged, duplicates(every) if wishes.dedupe else {})
+    return IdeasTask(_shown_name(parts.writers), HOLD_OUT, admission)
+
+
+def _say_what_was_found(records: Sequence[IdeaRecord]) -> None:
+    """Say of ideas that were finished before where they were."""
+    places = Counter(
+        (record.found_in, Path(record.place or "").parent) for record in records if record.found_in
+    )
+    for (batch, folder), count in places.items():
+        be = "is" if count == 1 else "are"
         say(
-            f"rbi: {refusal.what}\n  where: {printable(str(ideas.path))}:{refusal.line}\n  fix:   {refusal.fix}"
+            f"rbi: {counted(count, 'idea')} {be} finished in batch {printable(batch)}, see {printable(str(folder))};"
+            " nothing is asked again (--again makes a new trial)"
         )
+
+
+def _complain_of_lines(ideas: Ideas, code: int) -> int:
+    """Say what among the ideas could not be worked on; that makes an otherwise good end an error."""
+    _say_of_each(printable(f"{same.place} repeats {same.first}: worked on once") for same in ideas.repeated)
+    for refusal in ideas.refused[:SHOWN_LINES]:
+        say(f"rbi: {refusal.what}\n  where: {printable(str(refusal.place))}\n  fix:   {refusal.fix}")
     if len(ideas.refused) > SHOWN_LINES:
-        say(f"rbi: and {len(ideas.refused) - SHOWN_LINES} more lines that cannot be ideas")
+        say(f"rbi: and {len(ideas.refused) - SHOWN_LINES} more that cannot be ideas")
     return ExitCode.ERROR if ideas.refused and code == ExitCode.OK else code
 
 
@@ -281,12 +332,16 @@ def _carry_out(
     runner = BacktestRunner(
         parts.environment, scratch_root=Path(tempfile.gettempdir()), containment=containment
     )
+    is_stopping = stop.stopping.is_set
+    fetcher = Fetcher(allowed=networks(settings.private_networks), is_stopping=is_stopping)
+    library = Documents(fetcher, base_of(batch), is_stopping)
     effects = {
         mode: JournaledEffects(
             batch=batch.name,
             journal=workplace.journal,
             client=client,
             writers=parts.writers,
+            library=library,
             runner=runner,
             terms=Terms(settings.cash, settings.commission, settings.spread, settings.margin),
             timeout_s=settings.timeout,

@@ -134,10 +134,10 @@ class Batch:
 
         One that ran into the timeout is always looked at again: the journal knows whether it has more time now.
         """
-        if not record.final or record.folder is None or record.outcome is None:
+        if not record.final or record.place is None or record.outcome is None:
             return False
         again = record.outcome["timed_out"] or self._outdated(record.outcome)
-        return not again and self._folders.is_complete(record.folder)
+        return not again and self._folders.is_complete(record.place)
 
     def _collect(self, running: dict[Future[_Done], Idea], pending: deque[Idea]) -> Exception | None:
         """Take in what ended; an idea that another process holds goes back to the end of the queue."""
@@ -202,7 +202,7 @@ class Batch:
             record = self._journal.idea(self._name, idea.idea_id)
             if record and self.is_finished(record):
                 return _Done.FINISHED
-            return self._take_to_its_end(idea)
+            return self._take_to_its_end(record.idea if record else idea)
 
     def _take_to_its_end(self, idea: Idea) -> _Done:
         began = time.monotonic()
@@ -244,7 +244,7 @@ class Batch:
             IdeaFinished(
                 number=idea.number,
                 idea_id=idea.idea_id,
-                name=outcome["name"] if understood else idea.text,
+                name=(outcome["name"] if understood else "") or idea.text,
                 outcome=end.kind.value,
                 detail=(end.cause or trades) if understood else "",
                 seconds=seconds,

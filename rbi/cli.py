@@ -26,10 +26,12 @@ from rbi.terminal import (
     printable,
     say,
     settle_streams,
+    standard_input,
 )
 
 if TYPE_CHECKING:
     from models.factory import ModelFactory
+    from rbi.selection import Wishes
 
 # Heavy imports (rich, pandas, the SDKs) live inside the commands: `rbi --help` has to answer at once.
 
@@ -39,6 +41,9 @@ _EPILOG = """exit codes: 0 every idea reached an outcome; 1 an error that is exp
 3 stopped at the budget, or ideas are left to try again, resumable; 130 interrupted, resumable.
 
 first steps:  rbi init   then   rbi run"""
+_RETRY_FAILED = (
+    "take up again what failed, never traded or got no document; where models were asked, they are asked anew"
+)
 _BACKTEST_SETTINGS = (
     *("results", "name", "data", "env", "sandbox", "workers", "timeout"),
     *("cash", "commission", "spread", "margin"),
@@ -189,9 +194,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
 
     run = _add(commands, "run", "take every idea of a file to a tested strategy", _run)
-    run.add_argument(
-        "ideas_file", nargs="?", metavar="IDEAS", help="the ideas file (default: ideas/ideas.txt)"
-    )
+    _ideas(run)
     run.add_argument("--yes", action="store_true", help="begin without asking, whatever it may cost")
     _settings(run, [s.key for s in SETTINGS if s.key != "ideas"])
 
@@ -217,13 +220,12 @@ def _parser() -> argparse.ArgumentParser:
     plan = _add(
         commands, "plan", "what `rbi run` would ask, cost and take; asks nobody and writes nothing", _plan
     )
-    plan.add_argument(
-        "ideas_file", nargs="?", metavar="IDEAS", help="the ideas file (default: ideas/ideas.txt)"
-    )
+    _ideas(plan)
     _settings(plan, [s.key for s in SETTINGS if s.key not in ("ideas", "confirm_above")])
 
     resume = _add(commands, "resume", "continue the latest batch, or a named one", _resume)
     resume.add_argument("batch", nargs="?", metavar="RUN", help="name of the batch")
+    resume.add_argument("--retry-failed", action="store_true", help=_RETRY_FAILED)
     _settings(resume, [s.key for s in SETTINGS if s.resumable])
 
     for name, text, command in (
@@ -267,6 +269,33 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _ideas(parser: argparse.ArgumentParser) -> None:
+    """The ideas of a command, and what is said of them on the command line alone."""
+    parser.add_argument(
+        "ideas_file",
+        nargs="?",
+        metavar="IDEAS",
+        help="a file with one idea a line, a folder with one a file, or - for standard input"
+        " (default: ideas/ideas.txt)",
+    )
+    for flag, text in (
+        (
+            "--again",
+            "make a new trial of ideas that are finished: models are asked anew, in a batch of its own",
+        ),
+        ("--retry-failed", _RETRY_FAILED),
+        ("--dedupe", "run ideas that nearly repeat another, with the same numbers, once"),
+        ("--keep-flagged", "run lines that look like fragments, headings or prompts, too"),
+    ):
+        parser.add_argument(flag, action="store_true", help=text)
+
+
+def _wishes(arguments: argparse.Namespace) -> Wishes:
+    from rbi.selection import Wishes
+
+    return Wishes(arguments.again, arguments.retry_failed, arguments.dedupe, arguments.keep_flagged)
+
+
 def _add(commands: Any, name: str, text: str, command: Command) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         name, help=text, description=text, allow_abbrev=False
@@ -304,7 +333,7 @@ def _load(arguments: argparse.Namespace) -> Settings:
 def _run(arguments: argparse.Namespace) -> int:
     from rbi.app import run
 
-    return run(_load(arguments), json_output=arguments.json, yes=arguments.yes)
+    return run(_load(arguments), _wishes(arguments), json_output=arguments.json, yes=arguments.yes)
 
 
 def _backtest(arguments: argparse.Namespace) -> int:
@@ -317,24 +346,29 @@ def _backtest(arguments: argparse.Namespace) -> int:
 
 def _plan(arguments: argparse.Namespace) -> int:
     from rbi.console import console
-    from rbi.intake.ideas_file import read_ideas
+    from rbi.intake.sources import read_source
     from rbi.plan import plan
     from rbi.plan_view import plan_json, plan_page
 
     settings = _load(arguments)
-    made = plan(settings, read_ideas(Path(settings.ideas)))
-    context: dict[str, Any] = {"batch": made.batch, "finished": made.finished, "refused": made.refused}
+    made = plan(settings, read_source(settings.ideas, standard_input()), _wishes(arguments))
     if arguments.json:
-        _print_json(plan_json(made.quote, **context))
+        _print_json(plan_json(made))
     else:
-        console().print(plan_page(made.quote, **context))
+        console().print(plan_page(made))
     return ExitCode.OK
 
 
 def _resume(arguments: argparse.Namespace) -> int:
     from rbi.app import resume
 
-    return resume(arguments.batch, _flags(arguments), _load(arguments), json_output=arguments.json)
+    return resume(
+        arguments.batch,
+        _flags(arguments),
+        _load(arguments),
+        retry_failed=arguments.retry_failed,
+        json_output=arguments.json,
+    )
 
 
 def _status(arguments: argparse.Namespace) -> int:

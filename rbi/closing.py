@@ -19,6 +19,7 @@ from rbi.workplace import Workplace
 SHOWN_IDEAS = 30  # `rbi results` shows all
 
 _UNFINISHED = {
+    OutcomeKind.NO_DOCUMENT: "did not get the document behind a link",
     OutcomeKind.MODEL_FAILED: "got no usable answer from the model",
     OutcomeKind.OVER_BUDGET: "used up the budget per idea",
     OutcomeKind.BROKEN: "met an error inside rbi (`rbi show` has the details; please report it)",

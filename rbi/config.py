@@ -91,6 +91,7 @@ class Settings:
     timeout: float = 300.0
     limit: int = 0
     only: str = ""
+    private_networks: str = ""
     cash: float = 1_000_000.0
     commission: float = 0.001
     spread: float = 0.0

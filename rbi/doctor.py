@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import platform
 import shutil
 import sqlite3
@@ -23,7 +24,7 @@ from rbi.config import Settings
 from rbi.console import console
 from rbi.data.catalog import load_all
 from rbi.errors import RbiError
-from rbi.intake.ideas_file import read_ideas
+from rbi.intake.sources import STDIN, read_source
 from rbi.results import OUTCOME_FILE
 from rbi.terminal import printable, say
 from rbi.workplace import JOURNAL_FILE, Workplace, open_existing
@@ -161,9 +162,11 @@ def _rbi(_: Settings) -> str:
 
 
 def _ideas(settings: Settings) -> str:
-    ideas = read_ideas(Path(settings.ideas))
-    extra = f", {len(ideas.refused)} lines refused" if ideas.refused else ""
-    return f"{len(ideas.texts)} ideas in {ideas.path}{extra}"
+    if settings.ideas == STDIN:
+        return "from standard input, which is not read here"
+    ideas = read_source(settings.ideas, io.BytesIO())
+    extra = f", {len(ideas.refused)} refused" if ideas.refused else ""
+    return f"{len(ideas.ideas)} ideas in {ideas.source}{extra}"
 
 
 def _model(settings: Settings) -> str:

@@ -32,10 +32,14 @@ def slug(text: str, *, longest: int = 40) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Idea:
-    """What the user wrote. ``number`` is its place in the batch, counted from 1 and never changed again."""
+    """What the user wrote. ``number`` is its place in the batch, counted from 1 and never changed again.
+
+    ``trial`` counts, from 1, how often models were asked anew about the same text: each trial has its own answers.
+    """
 
     number: int
     text: str
+    trial: int = 1
 
     @property
     def idea_id(self) -> str:
@@ -46,6 +50,19 @@ class Idea:
     def folder_name(self) -> str:
         """``0001-slug-idea_id``, the idea's folder inside its run folder."""
         return f"{self.number:04d}-{slug(self.text)}-{self.idea_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """The text that models work from. ``source`` names the document it comes from (several: one a line).
+
+    ``notes`` say what of a document is missing or doubtful.
+    """
+
+    text: str
+    source: str = ""
+    title: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class Coverage(StrEnum):
@@ -116,6 +133,9 @@ class OutcomeKind(StrEnum):
     FAILED = "failed"
     INVALID = "invalid"  # its numbers are not those that its trades lead to
     NOT_UNDERSTOOD = "not understood"
+    NO_DOCUMENT = "no document"  # what the idea links to cannot be had or read
+    FLAGGED = "flagged"  # its words are not those of an idea
+    DUPLICATE = "duplicate"  # nearly the same as another, which is worked on in its place
     MODEL_FAILED = "model failed"
     OVER_BUDGET = "over budget"
     BROKEN = "internal error"
@@ -131,25 +151,34 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of an idea. ``verdict`` is ``None`` where no strategy ran; ``cause`` is a stable failure name."""
+    """The end of an idea. ``verdict`` is ``None`` where no strategy ran; ``cause`` is a stable failure name.
+
+    ``may_pass`` says of a failure that the same may well work later.
+    """
 
     kind: OutcomeKind
     verdict: Verdict | None
     reasons: tuple[str, ...]
     cause: str = ""
+    may_pass: bool = False
 
     @property
     def final(self) -> bool:
         """Whether resume leaves it alone. What failed for want of a model or money, or by our fault, is tried again."""
-        return self.kind not in (OutcomeKind.MODEL_FAILED, OutcomeKind.OVER_BUDGET, OutcomeKind.BROKEN)
+        return not self.may_pass and self.kind not in (
+            OutcomeKind.MODEL_FAILED,
+            OutcomeKind.OVER_BUDGET,
+            OutcomeKind.BROKEN,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """What an idea has led to so far: each stage takes one and returns the next.
 
-    Once ``outcome`` is set the idea has ended and no further stage touches it. ``file`` is the path of a strategy
-    that the user wrote, as shown; empty where a model writes.
+    Once ``outcome`` is set the idea has ended and no further stage touches it. ``brief`` is what an idea with links
+    resolved to; ``None`` where its own text is all there is. ``file`` is the path of a strategy that the user wrote,
+    as shown; empty where a model writes.
     """
 
     idea: Idea
@@ -159,6 +188,12 @@ class Draft:
     models: tuple[str, ...] = ()
     outcome: Outcome | None = None
     file: str = ""
+    brief: Brief | None = None
+
+    @property
+    def words(self) -> str:
+        """The text that models work from."""
+        return self.brief.text if self.brief else self.idea.text
 
     @property
     def name(self) -> str:

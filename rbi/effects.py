@@ -8,13 +8,14 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from models.client import Answer, ModelClient
-from rbi.domain import Idea
+from rbi.domain import Brief, Idea
 from rbi.events import BacktestFinished, Events
+from rbi.intake.failures import DocumentFailed, Trouble
 from rbi.journal import Journal
 from rbi.prompts import render
 from rbi.writers import Writers
@@ -25,6 +26,18 @@ SCHEMA = 1
 
 class Interrupted(Exception):
     """The batch is stopping: no further effect is begun."""
+
+
+class Library(Protocol):
+    """Where the documents are that ideas link to."""
+
+    def identity(self, idea_text: str) -> Mapping[str, str]:
+        """What determines the brief of an idea."""
+        ...
+
+    def brief(self, idea_text: str) -> Brief:
+        """The brief of an idea with links. Raises `DocumentFailed`."""
+        ...
 
 
 @dataclass(slots=True)
@@ -52,7 +65,7 @@ class KeyLocks:
 
 
 class JournaledEffects:
-    """Model calls and backtests of one batch. ``stopping`` set means: begin nothing more.
+    """Documents, model calls and backtests of one batch. ``stopping`` set means: begin nothing more.
 
     ``mode`` is what the sources are that it runs.
     """
@@ -64,6 +77,7 @@ class JournaledEffects:
         journal: Journal,
         client: ModelClient,
         writers: Writers,
+        library: Library,
         runner: Runner,
         terms: Terms,
         timeout_s: float,
@@ -75,6 +89,7 @@ class JournaledEffects:
         self._journal = journal
         self._client = client
         self._writers = writers
+        self._library = library
         self._runner = runner
         self._terms = terms
         self._timeout_s = timeout_s
@@ -83,11 +98,40 @@ class JournaledEffects:
         self._mode = mode
         self._locks = KeyLocks()
 
+    def brief(self, idea: Idea) -> Brief:
+        """What an idea with links resolves to, remembered or read now."""
+        self._go_on()
+        identity = self._library.identity(idea.text)
+        key = effect_key("fetch", identity)
+        with self._locks.hold(key):
+            recorded = self._journal.recall(key)
+            if recorded is None:
+                recorded = self._fetch(key, identity, idea)
+        return Brief(**{**recorded, "notes": tuple(recorded["notes"])})
+
+    def _fetch(self, key: str, identity: Mapping[str, str], idea: Idea) -> Mapping[str, Any]:
+        ticket = self._journal.intend(
+            key, kind="fetch", request=identity, labels=self._labels(idea, "intake")
+        )
+        try:
+            found = asdict(self._library.brief(idea.text))
+        except DocumentFailed as error:
+            self._journal.fail(ticket, {"kind": error.trouble.value, "message": error.what}, Decimal(0))
+            if error.trouble is Trouble.STOPPED:
+                raise Interrupted from error
+            raise
+        except Exception as error:
+            self._journal.fail(ticket, {"kind": type(error).__name__, "message": str(error)}, Decimal(0))
+            raise
+        self._journal.complete(ticket, found, Decimal(0))
+        return found
+
     def ask(self, idea: Idea, stage: str, inputs: Mapping[str, str]) -> Answer:
         """The answer to a stage's prompt, remembered or new."""
         self._go_on()
         prompt = self._writers.limited(render(stage, inputs))
-        return self._client.ask(self._writers.of(stage), prompt, labels=self._labels(idea, stage))
+        labels = self._labels(idea, stage)
+        return self._client.ask(self._writers.of(stage), prompt, labels=labels, ask_number=idea.trial)
 
     def backtest(self, idea: Idea, source: str, bars: BarsFile) -> RunResult:
         """The result of a strategy on a slice, remembered or new."""

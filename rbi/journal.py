@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from models.base import Usage
 from models.memory import Budget, OverBudget
 from rbi.database import Database, readable
-from rbi.domain import Idea
+from rbi.idea_rows import change_ideas, insert_ideas
 from rbi.owners import is_alive, owner_name
 from rbi.records import (
     NANO,
@@ -33,9 +33,10 @@ from rbi.records import (
     pack,
     unpack,
 )
+from rbi.selection import NO_CHANGES, Changes
 
 APPLICATION_ID = 0x52424931  # "RBI1": tells our file from any other SQLite file
-SCHEMA = 2
+SCHEMA = 3
 # The labels that have a column: nothing else gets into a statement.
 _LABEL_COLUMNS = {"batch": "batch", "idea": "idea", "stage": "stage", "model": "model"}
 T = TypeVar("T")
@@ -81,6 +82,7 @@ CREATE TABLE batch_idea (
     folder TEXT,
     final INTEGER NOT NULL DEFAULT 0,
     outcome TEXT,
+    trial INTEGER NOT NULL DEFAULT 1,
     PRIMARY KEY (batch, idea_id),
     UNIQUE (batch, number)
 );
@@ -94,7 +96,8 @@ ALTER TABLE effect ADD COLUMN saved_nano_usd INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE effect ADD COLUMN input_tokens INTEGER;
 ALTER TABLE effect ADD COLUMN output_tokens INTEGER;
 CREATE INDEX effect_money ON effect (batch, idea, state, cost_nano_usd, reserved_nano_usd)
-"""
+""",
+    2: "ALTER TABLE batch_idea ADD COLUMN trial INTEGER NOT NULL DEFAULT 1",
 }
 
 # What an effect counts for in a budget: its cost once that is known, its worst case until then.
@@ -303,12 +306,19 @@ class Journal:
     # Batches
 
     def save_batch(
-        self, name: str, *, source: str, folder: str, settings: Mapping[str, Any], texts: Sequence[str] = ()
+        self,
+        name: str,
+        *,
+        source: str,
+        folder: str,
+        settings: Mapping[str, Any],
+        texts: Sequence[str] = (),
+        changes: Changes = NO_CHANGES,
     ) -> BatchRecord:
         """Record a batch with these ideas, or that it goes on.
 
         Of a known batch ``folder``, ``settings`` and the time it was touched change; an idea that it already has
-        keeps its number, a new one gets the next.
+        keeps its number, a new one gets the next. ``changes`` are of ideas among ``texts``.
         """
         now = time.time()
         with self._db.transaction() as db:
@@ -318,7 +328,8 @@ class Journal:
                 " settings = excluded.settings",
                 (name, source, now, now, folder, json.dumps(dict(settings), sort_keys=True)),
             )
-            _insert_ideas(db, name, texts)
+            insert_ideas(db, name, texts, changes.renewed)
+            change_ideas(db, name, changes)
         found = self.batch(name)
         assert found is not None  # noqa: S101 - just written
         return found
@@ -347,6 +358,27 @@ class Journal:
         rows = self._db.query("SELECT * FROM batch_idea WHERE batch = ? ORDER BY number", batch)
         return self._read(rows, idea_of)
 
+    def endings(self, batch: str) -> dict[str, str]:
+        """Every idea of a batch by id with the kind of its final outcome, empty if it has none."""
+        rows = self._db.query(
+            "SELECT idea_id, final, json_extract(outcome, '$.outcome') AS kind FROM batch_idea WHERE batch = ?",
+            batch,
+        )
+        return {row["idea_id"]: str(row["kind"] or "unnamed") if row["final"] else "" for row in rows}
+
+    def finished_here(self, batch: str) -> dict[str, tuple[str, str]]:
+        """The ideas by id that this batch itself worked on to an end that no more time would change.
+
+        With the kind of the outcome and the folder.
+        """
+        rows = self._db.query(
+            "SELECT idea_id, folder, json_extract(outcome, '$.outcome') AS kind FROM batch_idea"
+            " WHERE batch = ? AND final AND folder IS NOT NULL AND json_extract(outcome, '$.timed_out') = 0"
+            " AND json_extract(outcome, '$.found_in') IS NULL",
+            batch,
+        )
+        return {row["idea_id"]: (row["kind"], row["folder"]) for row in rows}
+
     def idea(self, batch: str, idea_id: str) -> IdeaRecord | None:
         """One idea of a batch."""
         rows = self._db.query("SELECT * FROM batch_idea WHERE batch = ? AND idea_id = ?", batch, idea_id)
@@ -371,19 +403,3 @@ class Journal:
                 "UPDATE batch_idea SET outcome = ?, final = ? WHERE batch = ? AND idea_id = ?",
                 (json.dumps(dict(outcome), sort_keys=True), final, batch, idea_id),
             )
-
-
-def _insert_ideas(db: sqlite3.Connection, batch: str, texts: Sequence[str]) -> None:
-    rows = db.execute("SELECT idea_id, number FROM batch_idea WHERE batch = ?", (batch,)).fetchall()
-    known = {row["idea_id"] for row in rows}
-    last = max((row["number"] for row in rows), default=0)
-    for text in texts:
-        idea_id = Idea(0, text).idea_id
-        if idea_id in known:
-            continue
-        known.add(idea_id)
-        last += 1
-        db.execute(
-            "INSERT INTO batch_idea (batch, idea_id, number, text) VALUES (?, ?, ?, ?)",
-            (batch, idea_id, last, text),
-        )

@@ -16,14 +16,16 @@ from models.cost import PriceTable
 from rbi.config import Settings
 from rbi.domain import Idea
 from rbi.errors import ExitCode, RbiError, UsageError
-from rbi.intake.ideas_file import IdeasFile
+from rbi.intake.links import find_links
+from rbi.intake.sources import Ideas
 from rbi.plan_view import quote_lines
 from rbi.prompts import render
 from rbi.quote import ASKED_STAGES, BYTES_A_TOKEN, MeasuredUsage, Quote, Work, quote
 from rbi.quoted_models import Chains, named_chains
-from rbi.records import BatchRecord
+from rbi.screening import Screening, screen
+from rbi.selection import NO_WISHES, Selected, Wishes, matching, select
 from rbi.terminal import say
-from rbi.workplace import JOURNAL_FILE, Workplace, dated_name, open_existing
+from rbi.workplace import JOURNAL_FILE, Origin, Workplace, open_existing
 from rbi.writers import STAGE_SETTINGS
 
 _VERSIONS = {"python": "3.12.0", "backtesting": "0.6.6", "pandas": "3.1.0", "numpy": "2.4.0"}
@@ -32,34 +34,41 @@ _EARLIER = {"research": (), "write": ("note",), "repair": ("note", "code", "fail
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A quote for the ideas that are left to do, and the batch in which ``finished`` others are done already."""
+    """A quote for the ideas that are left to do, and the batch that goes on, if one does.
+
+    ``finished`` others have an end already, there or in another batch. ``with_documents`` have to be read first.
+    """
 
     quote: Quote
+    screening: Screening
     batch: str = ""
     finished: int = 0
     refused: int = 0
+    with_documents: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What a results folder holds of the batch that a run would go on with, and of its models."""
+    """What a results folder holds of the ideas, of the batch that a run would go on with, and of its models."""
 
+    selected: Selected
     batch: str = ""
-    done: frozenset[str] = frozenset()
     spent_usd: Decimal = Decimal(0)
     measured: Mapping[str, MeasuredUsage] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def plan(settings: Settings, ideas: IdeasFile) -> Plan:
+def plan(settings: Settings, ideas: Ideas, wishes: Wishes = NO_WISHES) -> Plan:
     """The plan for ``rbi run`` with these settings.
 
     Nothing is written, asked or connected to. Raises `RbiError` for what would stop the run, too.
     """
-    texts = selected(ideas, settings)
+    texts = matched(ideas, settings)
     named = named_chains(settings)
     chains = {stage: named.get(STAGE_SETTINGS[stage], named["model"]) for stage in ASKED_STAGES}
-    known = _look(settings, named, chains)
-    left = [text for text in texts if Idea(0, text).idea_id not in known.done]
+    known = _look(settings, ideas, texts, wishes, named, chains)
+    unfinished = {Idea(0, text).idea_id: text for text in known.selected.left}
+    screening = screen(ideas, frozenset(unfinished), wishes)
+    left = [text for idea_id, text in unfinished.items() if idea_id not in screening.left_out]
     work = Work(
         ideas=len(left),
         prompt_tokens=prompt_tokens(left),
@@ -75,7 +84,12 @@ def plan(settings: Settings, ideas: IdeasFile) -> Plan:
         spent_usd=known.spent_usd,
     )
     return Plan(
-        quote(work, PriceTable(settings.prices)), known.batch, len(texts) - len(left), len(ideas.refused)
+        quote(work, PriceTable(settings.prices)),
+        screening,
+        known.batch,
+        finished=len(known.selected.texts) - len(known.selected.left),
+        refused=len(ideas.refused),
+        with_documents=sum(bool(find_links(text)) for text in left),
     )
 
 
@@ -108,15 +122,14 @@ def _is_agreed() -> bool:
         raise RbiError("interrupted; nothing was sent", exit_code=ExitCode.INTERRUPTED) from None
 
 
-def selected(ideas: IdeasFile, settings: Settings) -> tuple[str, ...]:
-    """The ideas that ``--only`` and ``--limit`` leave. Raises `UsageError` when that is none."""
-    wanted = settings.only.lower()
-    texts = tuple(text for text in ideas.texts if wanted in text.lower())
+def matched(ideas: Ideas, settings: Settings) -> tuple[str, ...]:
+    """The ideas that ``--only`` leaves. Raises `UsageError` when that is none."""
+    texts = matching(ideas.texts, settings.only)
     if not texts:
         raise UsageError(
-            f"no idea contains {settings.only!r}", where=str(ideas.path), fix="try a shorter --only, or none"
+            f"no idea contains {settings.only!r}", where=ideas.source, fix="try a shorter --only, or none"
         )
-    return texts[: settings.limit] if settings.limit else texts
+    return texts
 
 
 def prompt_tokens(texts: Sequence[str]) -> dict[str, float]:
@@ -144,17 +157,28 @@ def _is_terminal() -> bool:
 # The results folder
 
 
-def _look(settings: Settings, named: Chains, chains: Chains) -> _Known:
+def _look(
+    settings: Settings,
+    ideas: Ideas,
+    texts: Sequence[str],
+    wishes: Wishes,
+    named: Chains,
+    chains: Chains,
+) -> _Known:
     if not (Path(settings.results) / JOURNAL_FILE).exists():
-        return _Known()
+        return _Known(select(texts, {}, {}, wishes, settings.limit))
     with open_existing(Path(settings.results)) as workplace:
-        measured = _measured(workplace, chains)
-        batch = _to_go_on_with(workplace, settings, _identity(settings, named))
-        if batch is None:
-            return _Known(measured=measured)
-        done = {r.idea.idea_id for r in workplace.journal.ideas(batch.name) if r.final}
-        totals = workplace.journal.totals(batch.name)
-        return _Known(batch.name, frozenset(done), totals.cost_usd + totals.reserved_usd, measured)
+        identity = _identity(settings, named)
+        batch = workplace.to_go_on_with(settings, identity, date.today(), wishes)
+        origin = Origin(str(ideas.base.absolute()))
+        selected = workplace.select(batch, texts, identity, wishes, settings.limit, origin)
+        totals = workplace.journal.totals(batch.name) if batch else None
+        return _Known(
+            selected,
+            batch.name if batch else "",
+            totals.cost_usd + totals.reserved_usd if totals else Decimal(0),
+            _measured(workplace, chains),
+        )
 
 
 def _measured(workplace: Workplace, chains: Chains) -> dict[str, MeasuredUsage]:
@@ -169,26 +193,3 @@ def _identity(settings: Settings, named: Chains) -> dict[str, Any]:
     data = {dataset.name: dataset.fingerprint for dataset in load_all(settings.data)}
     models = {key: ",".join(model.name for model in chain) for key, chain in named.items()}
     return {**settings.identity(), **models, "data": data}
-
-
-def _to_go_on_with(
-    workplace: Workplace, settings: Settings, identity: Mapping[str, Any]
-) -> BatchRecord | None:
-    """The batch that `Workplace.begin` would go on with."""
-    if settings.name:
-        named = workplace.journal.batch(settings.name)
-        return named if named and named.settings.get("identity") == identity else None
-    source = str(Path(settings.ideas).absolute())
-    same = [
-        batch
-        for batch in workplace.journal.batches()
-        if batch.source == source and batch.settings.get("identity") == identity
-    ]
-    unfinished = (
-        batch
-        for batch in same
-        if not batch.settings.get("name")
-        and not all(record.final for record in workplace.journal.ideas(batch.name))
-    )
-    today = (batch for batch in same if batch.name.startswith(dated_name(source, date.today())))
-    return next(unfinished, None) or next(today, None)

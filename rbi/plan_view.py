@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -23,6 +23,9 @@ from rbi.quote import (
     StageQuote,
 )
 from rbi.terminal import printable
+
+if TYPE_CHECKING:
+    from rbi.plan import Plan
 
 _CENT = Decimal("0.01")
 _SMALLEST = Decimal("0.0001")
@@ -44,13 +47,21 @@ def quote_lines(quote: Quote) -> list[str]:
     return lines
 
 
-def plan_page(quote: Quote, *, batch: str, finished: int, refused: int) -> RenderableType:
+def plan_page(made: Plan) -> RenderableType:
     """The quote for a person: stages, money, time, and every assumption."""
+    quote = made.quote
     lines = [f"{_count(quote.ideas, 'idea')} to do"]
-    if batch:
-        lines[0] += f"; {finished} finished in batch {printable(batch)} are left out"
-    if refused:
-        lines.append(f"{_count(refused, 'line')} of the file cannot be ideas")
+    if made.batch:
+        lines[0] += f"; {made.finished} finished in batch {printable(made.batch)} are left out"
+    elif made.finished:
+        lines[0] += f"; {made.finished} finished in other batches are left out"
+    if made.refused:
+        lines.append(f"{_count(made.refused, 'line')} of the file cannot be ideas")
+    if made.with_documents:
+        lines.append(
+            f"{_count(made.with_documents, 'idea')} with links: the length of documents is not counted"
+        )
+    lines += made.screening.remarks()
     cost = [
         f"cost      {_likely_cost(quote)}",
         f"calls     {_numbers(quote.calls)}",
@@ -68,13 +79,17 @@ def plan_page(quote: Quote, *, batch: str, finished: int, refused: int) -> Rende
     )
 
 
-def plan_json(quote: Quote, *, batch: str, finished: int, refused: int) -> dict[str, Any]:
+def plan_json(made: Plan) -> dict[str, Any]:
     """The quote for machines. Money is in US dollars, ``null`` where unknown."""
+    quote = made.quote
     return {
         "ideas": quote.ideas,
-        "batch": batch or None,
-        "finished_ideas": finished,
-        "refused_lines": refused,
+        "batch": made.batch or None,
+        "finished_ideas": made.finished,
+        "refused_lines": made.refused,
+        "ideas_with_documents": made.with_documents,
+        "flagged_ideas": len(made.screening.flagged),
+        "near_duplicates": len(made.screening.near),
         "calls": _range_json(quote.calls),
         "input_tokens": _range_json(quote.input_tokens),
         "output_tokens": _range_json(quote.output_tokens),

@@ -34,12 +34,27 @@ class BatchRecord:
 
 @dataclass(frozen=True, slots=True)
 class IdeaRecord:
-    """An idea of a batch. ``outcome`` is what its folder's ``outcome.json`` holds, or ``None``."""
+    """An idea of a batch. ``outcome`` is what its folder's ``outcome.json`` holds, or ``None``.
+
+    ``folder`` is the idea's own in this batch, if it was worked on there.
+    """
 
     idea: Idea
     folder: str | None
     final: bool
     outcome: Mapping[str, Any] | None
+
+    @property
+    def found_in(self) -> str:
+        """The other batch whose outcome this is; empty if it is this batch's own."""
+        return str(self.outcome["found_in"]["batch"]) if self.outcome and "found_in" in self.outcome else ""
+
+    @property
+    def place(self) -> str | None:
+        """The folder that holds the outcome's files, relative to the results folder."""
+        if self.outcome and self.found_in:
+            return str(self.outcome["found_in"]["folder"])
+        return self.folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +113,7 @@ def batch_of(row: sqlite3.Row) -> BatchRecord:
 
 def idea_of(row: sqlite3.Row) -> IdeaRecord:
     """The idea in a row. Raises `ValueError` when its text is not the one that was recorded."""
-    idea = Idea(row["number"], row["text"])
+    idea = Idea(row["number"], row["text"], row["trial"])
     if idea.idea_id != row["idea_id"]:
         raise ValueError(f"the text of idea {idea.number} is not the one that was recorded")
     return IdeaRecord(

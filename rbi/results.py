@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from rbi.diagnostics import diagnostics
-from rbi.domain import Attempt, Backtest, IdeaReport, Row, slug
+from rbi.domain import Attempt, Backtest, Brief, IdeaReport, Row, slug
 from rbi.equity_svg import equity_svg
 from rbi.leaderboard import rows_of
 from rbi.terminal import printable
@@ -86,6 +86,7 @@ def outcome_record(report: IdeaReport, folder: str) -> dict[str, Any]:
     return {
         "number": draft.idea.number,
         "idea_id": draft.idea.idea_id,
+        "trial": draft.idea.trial,
         "outcome": outcome.kind.value,
         "verdict": outcome.verdict.value if outcome.verdict else None,
         "cause": outcome.cause,
@@ -109,6 +110,8 @@ def files_of(report: IdeaReport, record: Mapping[str, Any]) -> dict[str, str]:
     """Every file of an idea's folder: relative name to content."""
     draft = report.draft
     files = {"idea.txt": draft.idea.text + "\n"}
+    if draft.brief and draft.brief.text != draft.idea.text:
+        files["brief.md"] = brief_page(draft.brief)
     if draft.note:
         files["research.md"] = draft.note.markdown.rstrip() + "\n"
     for number, attempt in enumerate(draft.attempts, start=1):
@@ -122,6 +125,14 @@ def files_of(report: IdeaReport, record: Mapping[str, Any]) -> dict[str, str]:
     files[OUTCOME_FILE] = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     files["summary.md"] = summary(report, record)
     return files
+
+
+def brief_page(brief: Brief) -> str:
+    """A brief for a person: where it is from and what is missing of it, then its text as models get it."""
+    head = [f"# {brief.title}", ""] if brief.title else []
+    head += [f"Source: {source}" for source in brief.source.splitlines()]
+    head += [f"Note: {note}" for note in brief.notes]
+    return "\n".join([*head, "", "---", "", brief.text]).rstrip() + "\n"
 
 
 def _backtest_files(backtest: Backtest, attempt: Attempt) -> dict[str, str]:
@@ -213,6 +224,9 @@ def summary(report: IdeaReport, record: Mapping[str, Any]) -> str:
     words = printable(draft.idea.text) if draft.file else draft.idea.text
     lines = [f"# {draft.idea.number}. {title}", "", words, "", f"**Outcome:** {ending}", ""]
     lines += [f"- {' '.join(reason.split())}" for reason in outcome.reasons]
+    if draft.brief:
+        read = f"**Read:** {printable(draft.brief.source)}"
+        lines += ["", printable("; ".join([read, *draft.brief.notes]))]
     if draft.note:
         ignored = "; ".join(draft.note.ignored) or "nothing"
         lines += ["", f"**Understood:** {draft.note.coverage.value}. Ignored: {ignored}"]

@@ -88,12 +88,26 @@ def _check_text(setting: Setting, value: str, where: str) -> None:
         raise UsageError(
             f"there is no kind of environment {value!r}", where=where, fix=suggestion(value, ENVIRONMENTS)
         )
+    if setting.key == "private_networks":
+        _check_networks(value, where)
     if setting.key == "sandbox" and value and value.removeprefix("=") not in SANDBOXES:
         raise UsageError(
             f"there is no level of containment {value!r}",
             where=where,
             fix=suggestion(value.removeprefix("="), SANDBOXES),
         )
+
+
+def _check_networks(value: str, where: str) -> None:
+    import ipaddress  # most settings name none
+
+    for part in filter(None, (one.strip() for one in value.split(","))):
+        try:
+            ipaddress.ip_network(part)
+        except ValueError as error:
+            raise UsageError(
+                f"{part!r} is no network: {error}", where=where, fix="write 192.168.1.0/24, or fd00::/8"
+            ) from None
 
 
 def _within(setting: Setting, value: float) -> bool:

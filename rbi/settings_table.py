@@ -74,7 +74,12 @@ def _dollars(key: str, text: str, example: float | None = None, *, resumable: bo
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("ideas", "the ideas file: one idea a line", metavar="FILE", needed=True),
+    Setting(
+        "ideas",
+        "the ideas: a file with one a line, a folder with one a file, or - for standard input",
+        metavar="FILE|FOLDER|-",
+        needed=True,
+    ),
     Setting("results", "the results folder", metavar="FOLDER", needed=True, resumable=True),
     Setting("name", "name of the batch and its run folder (default: date and ideas file)", metavar="NAME"),
     Setting(
@@ -152,8 +157,15 @@ SETTINGS: tuple[Setting, ...] = (
         metavar="SECONDS",
         resumable=True,
     ),
-    Setting("limit", "work on the first N ideas only (0: all)", kind=int, low=0, metavar="N"),
-    Setting("only", "work only on ideas that contain this text", metavar="TEXT"),
+    Setting("limit", "work on the first N unfinished ideas only (0: all)", kind=int, low=0, metavar="N"),
+    Setting("only", "work only on ideas that contain this text, or match it with * and ?", metavar="PATTERN"),
+    Setting(
+        "private_networks",
+        "networks that are not public, with commas between them, from which documents may be fetched all the same"
+        " (default: none)",
+        metavar="NETWORK,...",
+        resumable=True,
+    ),
     Setting("cash", "starting cash of every backtest", kind=float, low=1, metavar="AMOUNT", identity=True),
     _rate("commission", "commission a side, as a fraction", 0, 0.1),
     _rate("spread", "bid-ask spread, as a fraction", 0, 0.1),

@@ -24,20 +24,20 @@ def show(workplace: Workplace, batch: BatchRecord, wanted: str, part: str, *, as
     Raises `RbiError` when it means none or several, or when the idea has not got that far.
     """
     record = find_idea(workplace.journal.ideas(batch.name), wanted, batch.name)
-    if record.outcome is None or record.folder is None:
+    if record.outcome is None or record.place is None:
         raise RbiError(
             f"idea {record.idea.number} is not finished",
             where=batch.name,
             fix=workplace.resume_command(batch.name),
         )
-    folder = workplace.results / record.folder
+    folder = workplace.results / record.place
     if not (folder / "summary.md").is_file():
         raise RbiError(
             "the idea's folder is gone",
             where=str(folder),
             fix=f"{workplace.resume_command(batch.name)} writes it again at no cost",
         )
-    calls = workplace.journal.calls(batch.name, record.idea.idea_id)
+    calls = workplace.journal.calls(record.found_in or batch.name, record.idea.idea_id)
     try:
         _print(record, folder, part, calls, as_json=as_json)
     except (UnicodeDecodeError, json.JSONDecodeError, FileNotFoundError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ from rbi.data.catalog import Dataset
 from rbi.data.slices import DEV, dev, write_npz
 from rbi.domain import Idea, IdeaReport
 from rbi.pipeline import run_idea
-from rbi.stages.context import Context
+from rbi.stages.context import ADMIT_ALL_BUT_FLAGGED, Admission, Context
 from runners.base import BarsFile, Mode, RunResult
 
 # The recorded result of a source on a slice; None if it was not run.
@@ -61,6 +61,7 @@ class IdeasTask:
 
     label: str
     hold_out: float
+    admission: Admission = ADMIT_ALL_BUT_FLAGGED
     streams_events: bool = True
 
     def description(self) -> Mapping[str, Any]:
@@ -75,7 +76,7 @@ class IdeasTask:
         self, idea: Idea, contexts: Mapping[Mode, Context], entered: Callable[[str], None]
     ) -> IdeaReport:
         """See `Task`."""
-        return run_idea(idea, contexts[Mode.CLASS], entered)
+        return run_idea(idea, replace(contexts[Mode.CLASS], admission=self.admission), entered)
 
     def lines(self, slices: Sequence[BarsFile], recorded: Recorded) -> Iterator[str]:  # noqa: ARG002 - see `Task`
         """See `Task`: the events have told it all."""

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import unicodedata
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 # Marks that reorder what is displayed: a name must not be able to look like another.
 _BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
@@ -51,6 +51,11 @@ def prepare_streams() -> None:
             setattr(sys, name, nowhere)
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def standard_input() -> BinaryIO:
+    """Standard input as bytes; empty if it was closed."""
+    return sys.stdin.buffer if sys.stdin else io.BytesIO()
 
 
 def say(text: str) -> None:

@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -15,16 +15,39 @@ from typing import Any
 from rbi.config import Settings
 from rbi.domain import Idea, Row, slug
 from rbi.errors import RbiError, UsageError
+from rbi.intake.links import names_files
+from rbi.intake.sources import STDIN
 from rbi.journal import Journal
 from rbi.leaderboard import ranked, to_csv
 from rbi.locks import FileLock
 from rbi.records import BatchRecord, IdeaRecord
-from rbi.results import write_atomically
+from rbi.results import OUTCOME_FILE, write_atomically
+from rbi.selection import NO_WISHES, NOT_SHARED, Selected, Wishes, select
 
 JOURNAL_FILE = "rbi.db"
 LOCKS_FOLDER = ".locks"
 LEADERBOARD_FILE = "leaderboard.csv"
 _FOLDER_NAME = re.compile(r"\w(?:[\w .+-]{0,78}\w)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What two batches must share, beside their identity, for the results of one to stand in the other.
+
+    ``base`` is the folder where paths in ideas begin, ``versions`` those of the strategy environment; ``None`` if
+    they are not known and do not matter.
+    """
+
+    base: str
+    versions: Mapping[str, str] | None = None
+
+    def recorded(self) -> dict[str, Any]:
+        """What a batch keeps of it."""
+        return {"base": self.base, "versions": dict(self.versions or {})}
+
+    def same_versions(self, settings: Mapping[str, Any]) -> bool:
+        """Whether a batch with these recorded settings ran its strategies under the same versions."""
+        return self.versions is None or settings.get("versions") == dict(self.versions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,31 +80,86 @@ class Workplace:
         *,
         identity: Mapping[str, Any],
         today: date,
+        wishes: Wishes = NO_WISHES,
+        limit: int = 0,
+        origin: Origin | None = None,
     ) -> tuple[BatchRecord, tuple[IdeaRecord, ...]]:
         """Begin a batch, or find the one that the same command began before; returns it with the ideas' records.
 
-        Raises `UsageError` when a name was given that belongs to a batch with other settings.
+        With an ``origin``, ideas that another batch finished are taken over from there. Raises `UsageError` when a
+        name was given that belongs to a batch with other settings, or that has nothing left to try ``again``.
         """
-        source = str(Path(settings.ideas).absolute())
+        source = source_of(settings.ideas)
         with self.claims.hold("batches"):
-            name = self._named(settings, identity) or self._unfinished(source, identity)
-            name = name or self._new_name(source, identity, today)
-            known = self.journal.batch(name)
+            known = self.to_go_on_with(settings, identity, today, wishes)
+            if known and known.settings.get("again"):
+                wishes = replace(wishes, again=True)  # said once, for all that the batch will get
+            name = known.name if known else self._new_name(settings, today)
+            chosen = self.select(known, texts, identity, wishes, limit, origin)
             batch = self.journal.save_batch(
                 name,
                 source=source,
                 folder=known.folder if known else name,
-                settings={**known.settings, **settings.money()}
-                if known
-                else {**settings.as_json(), "identity": dict(identity)},
-                texts=texts,
+                settings={
+                    **(known.settings if known else {**settings.as_json(), "identity": dict(identity)}),
+                    **settings.money(),
+                    **wishes.recorded(),
+                    **(origin.recorded() if origin else {}),
+                },
+                texts=chosen.texts,
+                changes=chosen.changes,
             )
-        wanted = {Idea(0, text).idea_id for text in texts}
+        wanted = {Idea(0, text).idea_id for text in chosen.texts}
         return batch, tuple(r for r in self.journal.ideas(name) if r.idea.idea_id in wanted)
 
-    def _named(self, settings: Settings, identity: Mapping[str, Any]) -> str:
-        if not settings.name:
-            return ""
+    def select(
+        self,
+        batch: BatchRecord | None,
+        texts: Sequence[str],
+        identity: Mapping[str, Any],
+        wishes: Wishes,
+        limit: int = 0,
+        origin: Origin | None = None,
+    ) -> Selected:
+        """The ideas that a command works on in a batch, or in one that it is about to begin."""
+        name = batch.name if batch else ""
+        elsewhere = self._finished_elsewhere(name, texts, identity, origin) if origin else {}
+        return select(texts, self.journal.endings(name), elsewhere, wishes, limit)
+
+    def reopen(self, batch: BatchRecord, wishes: Wishes) -> tuple[IdeaRecord, ...]:
+        """All ideas of a batch, those that are to be tried again without their outcomes."""
+        texts = [record.idea.text for record in self.journal.ideas(batch.name)]
+        with self.claims.hold("batches"):
+            changes = select(texts, self.journal.endings(batch.name), {}, wishes).changes
+            self.journal.save_batch(
+                batch.name,
+                source=batch.source,
+                folder=batch.folder,
+                settings=batch.settings,
+                texts=texts,
+                changes=changes,
+            )
+        return self.journal.ideas(batch.name)
+
+    def to_go_on_with(
+        self, settings: Settings, identity: Mapping[str, Any], today: date, wishes: Wishes
+    ) -> BatchRecord | None:
+        """The batch that the same command began before and that it goes on with. Raises as `begin` does."""
+        if settings.name:
+            return self._named(settings, identity, wishes)
+        source = source_of(settings.ideas)
+        same = [
+            batch
+            for batch in self.journal.batches()
+            if batch.source == source
+            and batch.settings.get("identity") == identity
+            and bool(batch.settings.get("again")) == wishes.again
+        ]
+        unfinished = (b for b in same if not b.settings.get("name") and not self._is_finished(b.name))
+        of_today = (b for b in same if is_dated(b.name, dated_name(source, today)) and not wishes.again)
+        return next(unfinished, None) or min(of_today, key=lambda b: (len(b.name), b.name), default=None)
+
+    def _named(self, settings: Settings, identity: Mapping[str, Any], wishes: Wishes) -> BatchRecord | None:
         if not _FOLDER_NAME.fullmatch(settings.name) or settings.name.startswith(JOURNAL_FILE):
             raise UsageError(
                 f"{settings.name!r} cannot name a batch and its folder",
@@ -91,6 +169,12 @@ class Workplace:
         known = self.journal.batch(settings.name)
         if known:
             check_identity(known, identity)
+            if wishes.again and (not known.settings.get("again") or self._is_finished(known.name)):
+                raise UsageError(
+                    f"batch {known.name} has results already",
+                    where="--again",
+                    fix="choose another --name, or none: a new trial is a batch of its own",
+                )
         elif settings.name in self.journal.folders_in_use():
             owner = self.journal.folders_in_use()[settings.name]
             raise UsageError(
@@ -98,26 +182,36 @@ class Workplace:
                 where="--name",
                 fix="choose another name",
             )
-        return settings.name
-
-    def _unfinished(self, source: str, identity: Mapping[str, Any]) -> str:
-        for batch in self.journal.batches():
-            same = batch.source == source and batch.settings.get("identity") == identity
-            if same and not batch.settings.get("name") and not self._is_finished(batch.name):
-                return batch.name
-        return ""
+        return known
 
     def _is_finished(self, batch: str) -> bool:
-        return all(record.final for record in self.journal.ideas(batch))
+        return all(self.journal.endings(batch).values())
 
-    def _new_name(self, source: str, identity: Mapping[str, Any], today: date) -> str:
+    def _new_name(self, settings: Settings, today: date) -> str:
+        if settings.name:
+            return settings.name
         in_use = self.journal.folders_in_use()
-        for name in _numbered(dated_name(source, today)):
-            known = self.journal.batch(name)
-            same = known and known.source == source and known.settings.get("identity") == identity
-            if same or name not in in_use:
-                return name
-        raise AssertionError("names do not end")
+        return next(n for n in _numbered(dated_name(source_of(settings.ideas), today)) if n not in in_use)
+
+    def _finished_elsewhere(
+        self, name: str, texts: Sequence[str], identity: Mapping[str, Any], origin: Origin
+    ) -> dict[str, tuple[str, str]]:
+        """Batch and outcome of the ideas, by id, that another batch with the same settings finished; newest first."""
+        by_id = {Idea(0, text).idea_id: text for text in texts}
+        found: dict[str, tuple[str, str]] = {}
+        for batch in self.journal.batches():
+            if batch.name == name or batch.settings.get("identity") != identity:
+                continue
+            if not origin.same_versions(batch.settings):
+                continue
+            for idea_id, (kind, folder) in self.journal.finished_here(batch.name).items():
+                is_same = idea_id in by_id and kind not in NOT_SHARED
+                if not is_same or idea_id in found or not (self.results / folder / OUTCOME_FILE).is_file():
+                    continue
+                if names_files(by_id[idea_id]) and batch.settings.get("base") != origin.base:
+                    continue  # the same path from another folder is another document
+                found[idea_id] = (batch.name, kind)
+        return found
 
     def folder_of_day(self, batch: BatchRecord, day: date) -> str:
         """The run folder of a batch for a new day: the one it has got already, or the first that is nobody's."""
@@ -157,7 +251,22 @@ class Workplace:
 
 def dated_name(source: str, day: date) -> str:
     """The name of a batch that the user did not name: the date and the ideas file."""
-    return f"{day.isoformat()}-{slug(Path(source).stem)}"
+    return f"{day.isoformat()}-{'standard-input' if source == STDIN else slug(Path(source).stem)}"
+
+
+def is_dated(name: str, base: str) -> bool:
+    """Whether a batch's name is ``base``, as `dated_name` gives it, with or without a number."""
+    return re.fullmatch(rf"{re.escape(base)}(-\d+)?", name) is not None
+
+
+def source_of(ideas: str) -> str:
+    """Where ideas are from, as a batch keeps it: a whole path, or ``-`` for standard input."""
+    return STDIN if ideas == STDIN else str(Path(ideas).absolute())
+
+
+def base_of(batch: BatchRecord) -> Path:
+    """Where relative paths in the ideas of a batch begin."""
+    return Path(batch.settings.get("base") or Path(batch.source).parent)
 
 
 def _numbered(base: str) -> Iterator[str]:

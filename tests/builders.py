@@ -8,12 +8,13 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 import numpy as np
 
 from models.base import Usage
 from models.client import Answer
-from rbi.domain import Idea
+from rbi.domain import Brief, Idea
 from rbi.stages.context import Context
 from runners.base import BarsFile, Captured, EquityCurve, Failure, RunResult, Trade
 from runners.stats import BacktestStats
@@ -89,12 +90,22 @@ class ScriptedEffects:
     """Effects from a script: answers by stage, results by what the source contains. Records what was asked."""
 
     def __init__(
-        self, answers: Mapping[str, str | Exception], result: Callable[[str, BarsFile], RunResult]
+        self,
+        answers: Mapping[str, str | Exception],
+        result: Callable[[str, BarsFile], RunResult],
+        briefs: Mapping[str, Brief | Exception] = MappingProxyType({}),
     ) -> None:
         self.answers = answers
+        self.briefs = briefs
         self.result = result
         self.asked: list[tuple[str, Mapping[str, str]]] = []
         self.ran: list[tuple[str, str]] = []
+
+    def brief(self, idea: Idea) -> Brief:
+        found = self.briefs[idea.text]
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def ask(self, idea: Idea, stage: str, inputs: Mapping[str, str]) -> Answer:
         self.asked.append((stage, inputs))
@@ -110,3 +121,13 @@ class ScriptedEffects:
 
 def context(effects: ScriptedEffects) -> Context:
     return Context(effects, (bars("GOOG"), bars("EURUSD")), VERSIONS)
+
+
+class NoLibrary:
+    """Where no document is."""
+
+    def identity(self, idea_text: str) -> Mapping[str, str]:
+        return {"idea": idea_text}
+
+    def brief(self, idea_text: str) -> Brief:
+        raise AssertionError(f"no document was expected to be read for {idea_text!r}")

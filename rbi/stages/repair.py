@@ -16,7 +16,7 @@ def repair(draft: Draft, context: Context) -> Draft:
     if not failure:
         return draft
     inputs = {
-        "idea": draft.idea.text,
+        "idea": draft.words,
         "note": note_text(draft),
         "code": draft.attempts[-1].source,
         "failure": failure,

@@ -16,7 +16,7 @@ _NOTHING = {"", "none", "nothing", "n/a", "-"}
 
 def research(draft: Draft, context: Context) -> Draft:
     """Ask for the note; an idea that no rule covers ends here as *not understood*."""
-    answer = context.effects.ask(draft.idea, "research", {"idea": draft.idea.text})
+    answer = context.effects.ask(draft.idea, "research", {"idea": draft.words})
     note = parse_note(answer.text)
     outcome = None
     if note.coverage is Coverage.NONE:

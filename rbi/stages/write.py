@@ -16,7 +16,7 @@ _CLOSE = re.compile(r"^[ \t]*```[ \t]*$", re.MULTILINE)
 
 def write(draft: Draft, context: Context) -> Draft:
     """Ask for the code of the note's rules."""
-    inputs = {"idea": draft.idea.text, "note": note_text(draft), **context.version_inputs()}
+    inputs = {"idea": draft.words, "note": note_text(draft), **context.version_inputs()}
     answer = context.effects.ask(draft.idea, "write", inputs)
     return add_attempt(draft, AttemptReason.WRITTEN, answer)
 

@@ -238,6 +238,8 @@ def test_resume_goes_on_with_a_batch_of_own_strategies(place: Place) -> None:
     place.rbi("resume", "--env", "current")
     assert (folder / "outcome.json").is_file()
     assert place.backtests_done() == 1
+    refused = place.rbi("resume", "--env", "current", "--retry-failed", code=2).stderr
+    assert "asks no model" in refused
 
 
 def test_an_interrupted_batch_goes_on_with_the_same_command(place: Place) -> None:

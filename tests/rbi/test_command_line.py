@@ -360,7 +360,7 @@ def test_a_table_never_cuts_a_number(done: Place, width: int) -> None:
         (["resume", "b", "--cash=5"], 2, "keeps its --cash for life"),
         (["models", "openai"], 2, "--check"),
         (["run", "idea.txt"], 1, "ideas.txt"),
-        (["run", "."], 1, "folder"),
+        (["run", "nowhere"], 1, "no such ideas file"),
         (["run", "ideas.txt", "--cash", "10"], 2, "cash"),
         (["run", "ideas.txt", "--results", ""], 2, "--results"),
         (["run", "ideas.txt", "--name", "rbi.db"], 2, "--name"),

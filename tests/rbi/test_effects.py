@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import bad_result, bars, good_result
+from builders import NoLibrary, bad_result, bars, good_result
 
 from models.client import ModelClient
 from models.limiter import Limiters
@@ -64,6 +64,7 @@ class Bench:
             journal=self.journal,
             client=ModelClient(self.journal, Limiters()),
             writers=Writers((OfflineWriter(),), {}, max_output_tokens=8192, temperature=None),
+            library=NoLibrary(),
             runner=runner,
             terms=Terms(cash=cash),
             timeout_s=timeout_s,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -11,7 +12,12 @@ from hypothesis import strategies as st
 
 from rbi.domain import Idea, normalised
 from rbi.errors import RbiError
-from rbi.intake.ideas_file import LONGEST_IDEA, read_ideas
+from rbi.intake.lines import LONGEST_IDEA
+from rbi.intake.sources import Ideas, read_source
+
+
+def read_ideas(path: Path) -> Ideas:
+    return read_source(str(path), io.BytesIO())
 
 
 @pytest.fixture
@@ -43,7 +49,7 @@ def test_a_repeated_idea_is_worked_on_once_and_told(path: Path) -> None:
     path.write_text("buy  low\nsell\nbuy low\n", encoding="utf-8")
     read = read_ideas(path)
     assert read.texts == ("buy  low", "sell")
-    assert [(d.line, d.first) for d in read.duplicates] == [(3, 1)]
+    assert [(r.place.line, r.first.line) for r in read.repeated] == [(3, 1)]
 
 
 @pytest.mark.parametrize("bad", ["x" * 1_000_000, "buy \0 low"], ids=["a million characters", "NUL"])
@@ -52,7 +58,7 @@ def test_a_bad_line_is_refused_with_its_place_and_the_others_go_on(path: Path, b
     read = read_ideas(path)
     assert read.texts == ("buy low", "sell high")
     (refusal,) = read.refused
-    assert refusal.line == 2
+    assert refusal.place.line == 2
     assert refusal.fix
 
 
@@ -88,11 +94,6 @@ def test_a_missing_file_suggests_the_one_that_was_meant(path: Path) -> None:
     with pytest.raises(RbiError) as caught:
         read_ideas(path.with_name("idees.txt"))
     assert "ideas.txt" in caught.value.fix
-
-
-def test_a_folder_is_not_taken_for_a_file(tmp_path: Path) -> None:
-    with pytest.raises(RbiError, match="folder"):
-        read_ideas(tmp_path)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

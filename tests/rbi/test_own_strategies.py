@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import ScriptedEffects, bad_result, bars, context, good_result
+from builders import NoLibrary, ScriptedEffects, bad_result, bars, context, good_result
 
 from models.client import ModelClient
 from models.limiter import Limiters
@@ -259,6 +259,7 @@ def test_effects_run_sources_as_what_they_are_told_and_know_what_is_recorded(tmp
             journal=journal,
             client=ModelClient(journal, Limiters()),
             writers=Writers((), {}, max_output_tokens=1, temperature=None),
+            library=NoLibrary(),
             runner=runner,
             terms=Terms(),
             timeout_s=10.0,

@@ -62,7 +62,7 @@ def test_an_idea_that_no_rule_covers_ends_after_research_with_the_reason() -> No
     note = "# X\nCoverage: none\n## Why not\nIt needs the order book.\n"
     effects = ScriptedEffects({"research": note}, always(good_result()))
     report, entered = go(effects)
-    assert entered == ["research"]
+    assert entered == ["intake", "research"]
     assert report.outcome.kind is OutcomeKind.NOT_UNDERSTOOD
     assert report.outcome.reasons == ("It needs the order book.",)
 

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from models.cost import PriceTable, TokenPrice
 from rbi.config import RateLimits
+from rbi.plan import Plan
 from rbi.plan_view import dollars, plan_json, quote_lines
 from rbi.quote import ASKED_STAGES, Quote, QuotedModel, Work, quote
+from rbi.screening import Screening
 
 CHEAP, DEAR = QuotedModel("a", "cheap"), QuotedModel("b", "dear")
 UNPRICED = QuotedModel("c", "new")
@@ -180,7 +182,7 @@ def test_a_budget_for_each_idea_cannot_be_kept_without_a_price() -> None:
     made = quoted(idea_budget_usd=Decimal(5), chains=chains(CHEAP, UNPRICED))
     assert made.idea_budget is not None
     assert not made.idea_budget.holds_a_call
-    assert plan_json(made, batch="", finished=0, refused=0)["budget_per_idea"]["worst_usd"] is None
+    assert plan_json(Plan(made, Screening()))["budget_per_idea"]["worst_usd"] is None
 
 
 def test_a_budget_cannot_be_kept_without_a_price() -> None:
@@ -224,7 +226,7 @@ def test_low_is_never_above_likely_and_likely_never_above_high(
     assert made.usd.likely is not None
     assert made.usd.high is not None
     assert made.usd.low <= made.usd.likely <= made.usd.high
-    assert plan_json(made, batch="", finished=0, refused=0)["usd"]["low"] is not None
+    assert plan_json(Plan(made, Screening()))["usd"]["low"] is not None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,269 @@
+"""Where ideas come from: a file with one a line, a folder with one a file, or standard input."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from rbi.domain import normalised
+from rbi.errors import RbiError
+from rbi.intake.lines import LONGEST_IDEA, entries
+from rbi.terminal import printable
+
+STDIN = "-"
+LARGEST_FILE = 256 * 1024 * 1024
+_LARGEST_IDEA_FILE = 8 * LONGEST_IDEA  # front matter and four bytes a character
+_LONGEST_FRONT_MATTER = 200  # lines
+_LONGEST_TITLE = 200
+_SUFFIXES = (".md", ".txt")
+_CHUNK = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file as the user named it, and a line in it counted from 1; line 0 is the whole file."""
+
+    file: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class SourcedIdea:
+    """An idea, where it was read, and the title that its front matter gives it."""
+
+    text: str
+    place: Place
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What cannot be an idea: where it is, what is wrong with it and what fixes it."""
+
+    place: Place
+    what: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A place that holds the idea of an earlier one again."""
+
+    place: Place
+    first: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Ideas:
+    """Distinct ideas in their order, and what was left out and why. Paths in ideas begin at ``base``."""
+
+    source: str
+    base: Path
+    ideas: tuple[SourcedIdea, ...]
+    refused: tuple[Refused, ...]
+    repeated: tuple[Repeated, ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The ideas alone."""
+        return tuple(idea.text for idea in self.ideas)
+
+
+def read_source(spec: str, stdin: BinaryIO) -> Ideas:
+    """Read the ideas of a file, of a folder and what is below it, or with ``-`` of ``stdin``, once.
+
+    A file and standard input hold one idea a line: see `rbi.intake.lines.entries`. In a folder every ``.md`` and
+    ``.txt`` file is one idea, hidden ones aside; a block of ``key: value`` lines between ``---`` lines at its top is
+    front matter. What cannot be an idea is returned among ``refused`` and does not stop the others. Raises `RbiError`
+    if the source is not there, is not text, or holds no idea at all.
+    """
+    found = _Found()
+    path = Path(spec).expanduser()
+    if spec == STDIN:
+        base = Path()
+        found.add_entries(_chunks(stdin, "standard input"), "standard input")
+    elif path.is_dir():
+        base = path
+        for file in _idea_files(path):
+            found.add_file(file, str(Path(spec) / file.relative_to(path)))
+    else:
+        base = path.parent
+        with open_ideas(path) as opened:
+            found.add_entries(_chunks(opened, spec), spec)
+    if not found.ideas:
+        raise _no_ideas(spec, found.refused, is_folder=base == path and spec != STDIN)
+    return Ideas(spec, base, tuple(found.ideas), tuple(found.refused), tuple(found.repeated))
+
+
+@dataclass(slots=True)
+class _Found:
+    """What has been read so far. Ideas are told apart by a digest: their texts are not kept twice."""
+
+    ideas: list[SourcedIdea] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    repeated: list[Repeated] = field(default_factory=list)
+    _first: dict[bytes, Place] = field(default_factory=dict)
+
+    def add_entries(self, chunks: Iterable[bytes], shown: str) -> None:
+        for entry in entries(chunks, shown):
+            self.add(entry.text, entry.length, Place(shown, entry.line))
+
+    def add_file(self, path: Path, shown: str) -> None:
+        place = Place(shown)
+        try:
+            text, title = _one_idea(path)
+        except (OSError, ValueError) as error:
+            said = error.strerror if isinstance(error, OSError) else str(error)
+            self.refused.append(
+                Refused(place, f"the file cannot be read: {said}", "save it as UTF-8 text, or remove it")
+            )
+            return
+        if text:
+            self.add(text, len(text), place, title)
+        else:
+            self.refused.append(Refused(place, "the file holds no text", "write the idea into it"))
+
+    def add(self, text: str, length: int, place: Place, title: str = "") -> None:
+        wrong = _what_is_wrong(text, length)
+        if wrong:
+            self.refused.append(Refused(place, *wrong))
+            return
+        digest = hashlib.sha256(normalised(text).encode("utf-8", "surrogatepass")).digest()[:16]
+        first = self._first.setdefault(digest, place)
+        if first is place:
+            self.ideas.append(SourcedIdea(text, place, title))
+        else:
+            self.repeated.append(Repeated(place, first))
+
+
+def _what_is_wrong(text: str, length: int) -> tuple[str, str] | None:
+    if length > LONGEST_IDEA:
+        what = f"{length:,} characters in one idea; it has at most {LONGEST_IDEA:,}"
+        return what, "shorten it, or put one idea on each line"
+    if "\0" in text:
+        return "the idea holds a NUL byte", "remove it: `tr -d '\\000' < FILE > NEW`"
+    return None
+
+
+# Files of one idea a line
+
+
+def open_ideas(path: Path) -> BinaryIO:
+    """Open an ideas file. Raises `RbiError` with what to do if it cannot be."""
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise RbiError("there is no such ideas file", where=str(path), fix=_missing_fix(path)) from None
+    except PermissionError:
+        raise RbiError("the ideas file may not be read", where=str(path), fix=f"chmod u+r '{path}'") from None
+    except (OSError, ValueError) as error:
+        raise RbiError(
+            f"the ideas file cannot be read: {error}", where=str(path), fix="name another"
+        ) from None
+
+
+def _chunks(file: BinaryIO, shown: str) -> Iterator[bytes]:
+    passed = 0
+    while chunk := _read(file, shown):
+        passed += len(chunk)
+        if passed > LARGEST_FILE:
+            raise RbiError(
+                f"the ideas file is larger than {LARGEST_FILE >> 20} MB",
+                where=shown,
+                fix="split it: `split -l 10000 FILE ideas-`",
+            )
+        yield chunk
+
+
+def _read(file: BinaryIO, shown: str) -> bytes:
+    try:
+        return file.read(_CHUNK)
+    except OSError as error:
+        raise RbiError(
+            f"the ideas cannot be read: {error.strerror}", where=shown, fix="name another file"
+        ) from None
+
+
+def _missing_fix(path: Path) -> str:
+    beside = [p.name for p in path.parent.glob("*") if p.is_file()] if path.parent.is_dir() else []
+    close = difflib.get_close_matches(path.name, beside, n=1)
+    if close:
+        return f"did you mean {path.parent / close[0]}?"
+    return "`rbi init` makes a first one"
+
+
+# Folders of one idea a file
+
+
+def _idea_files(folder: Path) -> Iterator[Path]:
+    for place, folders, names in os.walk(folder, onerror=_cannot_look):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(place, name)
+            if path.suffix.lower() in _SUFFIXES and not name.startswith(".") and path.is_file():
+                yield path
+
+
+def _cannot_look(error: OSError) -> None:
+    raise RbiError(
+        f"the folder cannot be looked into: {error.strerror}",
+        where=str(error.filename),
+        fix="allow it: chmod u+rx",
+    )
+
+
+def _one_idea(path: Path) -> tuple[str, str]:
+    """Text and title of a file that is one idea. Raises `OSError`, and `ValueError` for what is not text."""
+    with path.open("rb") as file:
+        content = file.read(_LARGEST_IDEA_FILE + 1)
+    if len(content) > _LARGEST_IDEA_FILE:
+        raise ValueError(f"it is larger than {_LARGEST_IDEA_FILE >> 10} KB")
+    encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"byte {error.start} is not text") from None
+    return without_front_matter(text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def without_front_matter(text: str) -> tuple[str, str]:
+    """The text below its front matter, and the ``title`` or ``name`` in there.
+
+    A ``---`` line at the top that no other follows is a part of the text.
+    """
+    lines = text.split("\n")
+    marks = [n for n, line in enumerate(lines[:_LONGEST_FRONT_MATTER]) if line.rstrip() == "---"]
+    if len(marks) < 2 or marks[0] != 0:
+        return text.strip(), ""
+    values = dict(_key_values(lines[1 : marks[1]]))
+    title = values.get("title") or values.get("name", "")
+    return "\n".join(lines[marks[1] + 1 :]).strip(), printable(title, longest=_LONGEST_TITLE)
+
+
+def _key_values(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for line in lines:
+        key, colon, value = line.partition(":")
+        if colon and not key.startswith((" ", "\t", "#")):
+            yield key.strip().lower(), value.strip().strip("\"'")
+
+
+def _no_ideas(spec: str, refused: list[Refused], *, is_folder: bool) -> RbiError:
+    if refused:
+        first = refused[0]
+        return RbiError(first.what, where=str(first.place), fix=first.fix)
+    if is_folder:
+        what, fix = "the folder holds no idea", f"put one idea into each file ({' or '.join(_SUFFIXES)})"
+        return RbiError(what, where=spec, fix=fix)
+    return RbiError(
+        "the ideas file holds no idea",
+        where="standard input" if spec == STDIN else spec,
+        fix="write one idea a line, such as: Buy when the 50-day SMA crosses above the 200-day SMA",
+    )
