@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from rbi.research_note import ResearchNote
 from runners.base import BarsFile, Failure, RunResult
 
 
@@ -65,25 +66,6 @@ class Brief:
     notes: tuple[str, ...] = ()
 
 
-class Coverage(StrEnum):
-    """How much of an idea its research note took up."""
-
-    WHOLLY = "wholly"
-    PARTLY = "partly"
-    NONE = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class ResearchNote:
-    """The rules a model read out of an idea. ``markdown`` is the note as written; the rest is parsed from it."""
-
-    markdown: str
-    name: str
-    coverage: Coverage
-    ignored: tuple[str, ...] = ()
-    why_not: str = ""
-
-
 class AttemptReason(StrEnum):
     """Why a version of the strategy was made."""
 
@@ -133,6 +115,7 @@ class OutcomeKind(StrEnum):
     FAILED = "failed"
     INVALID = "invalid"  # its numbers are not those that its trades lead to
     NOT_UNDERSTOOD = "not understood"
+    NOT_FEASIBLE = "not feasible"  # it needs data that is not here
     NO_DOCUMENT = "no document"  # what the idea links to cannot be had or read
     FLAGGED = "flagged"  # its words are not those of an idea
     DUPLICATE = "duplicate"  # nearly the same as another, which is worked on in its place

@@ -9,6 +9,7 @@ from rbi.data.slices import DEV
 from rbi.domain import Backtest, Draft, Idea, IdeaReport, Outcome, OutcomeKind, Verdict
 from rbi.stages.check import check
 from rbi.stages.context import Context
+from rbi.stages.feasibility import feasibility
 from rbi.stages.intake import intake
 from rbi.stages.repair import described, repair
 from rbi.stages.research import research
@@ -18,7 +19,7 @@ from rbi.writers import BUDGET
 from runners.base import FailureKind
 
 Stage = Callable[[Draft, Context], Draft]
-STAGES: tuple[Stage, ...] = (intake, research, write, check, run, repair)
+STAGES: tuple[Stage, ...] = (intake, research, feasibility, write, check, run, repair)
 STAGE_NAMES = tuple(stage.__name__ for stage in STAGES)
 
 FEW_TRADES = 30
