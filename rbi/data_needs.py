@@ -104,7 +104,8 @@ _DEALT_WITH = re.compile(
     r"|(?:detect|identif|estimat|infer|deriv|measur|defin|comput|calculat)\w*\b[^,]{0,40}?"
     r" (?:from|via|by|with|using|through)"
     r" (?:the )?(?:bars|ohlcv?|price|volume|high[ -]volume|wicks?|candles?|swings?|pivots?)"
-    r"|no|not|never|nor|without|isn't|aren't|don't|doesn't|can't|avoid\w*|skip\w*|unless|except|filter out|stay out"
+    r"|no|not|never|nor|without|isn't|aren't|don't|doesn't|can't|cannot|unnecessary|un(?:used|needed)"
+    r"|avoid\w*|skip\w*|unless|except|filter out|stay out"
     r"|stand aside|other than)\b",
     re.IGNORECASE,
 )
@@ -118,8 +119,41 @@ _CONDITION = re.compile(
     r"|identif\w+|detect\w+|exceed\w*|cross\w*|above|below|spikes?|surg\w+|extremes?|highest|lowest|diverg\w+|coincid\w+)\b",
     re.IGNORECASE,
 )
+# Words in the names of data that rules use for other things, too.
+_COMMON_WORDS = frozenset(
+    (
+        *(
+            "order",
+            "open",
+            "data",
+            "index",
+            "volume",
+            "rate",
+            "rates",
+            "other",
+            "ratio",
+            "ratios",
+            "flow",
+            "market",
+        ),
+        *(
+            "level",
+            "levels",
+            "price",
+            "prices",
+            "with",
+            "between",
+            "short",
+            "long",
+            "and",
+            "analysis",
+            "events",
+            "depth",
+        ),
+    )
+)
 _AIM = re.compile(r"\btargeting\b[^,;.]*", re.IGNORECASE)
-_CLAUSE_END = re.compile(r"[.;!?](?=\s|$)|\n|,?\s\b(?:but|however|although|though)\b|(?<=\))[,\s]")
+_CLAUSE_END = re.compile(r"[.;!?](?=\s|$)|\n|,?\s\b(?:but|however|although|though)\b|(?<=\)),")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +201,12 @@ def dealt_with(texts: Iterable[str], columns: Sequence[str]) -> tuple[DataNeed, 
 def unavailable(texts: Iterable[str], columns: Sequence[str]) -> tuple[DataNeed, ...]:
     """What the texts name and say cannot be had."""
     return _distinct((clause for clause in _clauses(texts) if _UNAVAILABLE.search(clause)), columns)
+
+
+def speaks_of(text: str, need: DataNeed) -> bool:
+    """Whether a text uses a word that stands for the need: *sentiment* where *news sentiment* is needed."""
+    words = set(re.findall(r"[a-z]{3,}", f"{need.name} {need.words}".lower())) - _COMMON_WORDS
+    return any(re.search(rf"\b{word}\b", text, re.IGNORECASE) for word in words)
 
 
 def conditions(text: str, columns: Sequence[str]) -> tuple[DataNeed, ...]:

@@ -74,7 +74,8 @@ class ResearchNote:
 
     def parsed(self) -> Mapping[str, Any]:
         """The parsed parts as JSON values, without the note itself."""
-        return {key: value for key, value in asdict(self).items() if key != "markdown"}
+        parts = {key: value for key, value in asdict(self).items() if key != "markdown"}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in parts.items()}
 
 
 def parse_note(markdown: str, idea: str = "") -> ResearchNote:

@@ -18,6 +18,7 @@ from rbi.domain import Idea
 from rbi.effects import Interrupted, JournaledEffects, KeyLocks
 from rbi.events import BacktestFinished, Event, Events
 from rbi.journal import Journal
+from rbi.prompts import shipped
 from rbi.writers import Writers
 from runners.base import Failure, FailureKind, RunInterrupted, RunnerError, RunRequest, RunResult, Terms
 
@@ -64,6 +65,7 @@ class Bench:
             journal=self.journal,
             client=ModelClient(self.journal, Limiters()),
             writers=Writers((OfflineWriter(),), {}, max_output_tokens=8192, temperature=None),
+            prompts=shipped(),
             library=NoLibrary(),
             runner=runner,
             terms=Terms(cash=cash),
