@@ -21,6 +21,10 @@ _COVERAGE = re.compile(r"^[^\w\n]{0,20}coverage[^\w\n]+(.{1,60})", re.IGNORECASE
 _NUMBER = re.compile(rf"(?<![\w.])\d{{1,{_MOST_DIGITS}}}(?:\.\d{{1,{_MOST_DIGITS}}})?(?![\d.]*\d)")
 _LEVEL = re.compile(r"(?:above|below|over|under|level|threshold|overbought|oversold|[<>]=?).*", re.IGNORECASE)
 _NAME_LABEL = re.compile(r"^(?:research note|strategy(?: name)?|name|title)\s*(?::|\s-\s)\s*", re.IGNORECASE)
+_NO_NAME = re.compile(
+    r"not (?:understood|feasible|testable|applicable)|none|n/a|un(?:named|titled)(?: strategy)?",
+    re.IGNORECASE,
+)
 _KEY = re.compile(r"^(?:name|indicator|type)\s*:\s*", re.IGNORECASE)
 _NAME_ENDS = re.compile(
     r"\s*(?:[(:;,=]|\s-\s|\bwith\b|\bof\b|\bon\b|\b(?:periods?|length|window|fast|slow|signal)\b|\d)",
@@ -115,7 +119,7 @@ def name_from(idea: str) -> str:
 def _name(written: str) -> str:
     bare = _NAME_LABEL.sub("", written)
     bare = "".join(c if c.isprintable() else " " for c in bare).strip(" #*_`\"':.-<>[]")
-    if not any(c.isalnum() for c in bare):
+    if not any(c.isalnum() for c in bare) or _NO_NAME.fullmatch(bare):
         return ""
     if len(bare) > _LONGEST_NAME:
         bare = bare[:_LONGEST_NAME].rsplit(" ", 1)[0]

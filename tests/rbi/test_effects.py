@@ -23,6 +23,7 @@ from rbi.writers import Writers
 from runners.base import Failure, FailureKind, RunInterrupted, RunnerError, RunRequest, RunResult, Terms
 
 IDEA = Idea(1, "Buy when RSI(14) falls below 30 and exit when RSI rises above 60.")
+INPUTS = {"idea": IDEA.text, "columns": "Open, High, Low, Close and Volume"}
 TIMEOUT = bad_result(Failure(FailureKind.TIMEOUT, "not finished", "make it faster"))
 
 
@@ -157,7 +158,7 @@ def test_after_a_stop_no_effect_begins(bench: Bench) -> None:
     with pytest.raises(Interrupted):
         effects.backtest(IDEA, "x", bars())
     with pytest.raises(Interrupted):
-        effects.ask(IDEA, "research", {"idea": IDEA.text})
+        effects.ask(IDEA, "research", INPUTS)
     assert runner.runs == 0
     assert bench.journal.totals("b").answers == 0
 
@@ -188,7 +189,7 @@ def test_a_key_lock_is_forgotten_when_nobody_needs_it() -> None:
 
 def test_an_answer_is_recorded_with_its_batch_idea_and_stage(bench: Bench) -> None:
     effects, _ = bench.effects(lambda request: good_result())
-    assert "RSI" in effects.ask(IDEA, "research", {"idea": IDEA.text}).text
+    assert "RSI" in effects.ask(IDEA, "research", INPUTS).text
     (call,) = bench.journal.calls("b", IDEA.idea_id)
     assert (call["kind"], call["stage"], call["state"]) == ("model", "research", "done")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rbi.errors import UsageError
+from rbi.init import write_first_files
 from rbi.prompts import read_prompts, shipped
 
 STAGES = sorted(shipped().texts)
@@ -146,31 +146,14 @@ def rbi(folder: Path, *arguments: str, code: int = 0) -> subprocess.CompletedPro
 
 
 def test_changed_prompts_are_another_batch_and_wrong_ones_begin_none(tmp_path: Path) -> None:
-    made = json.loads(rbi(tmp_path, "init", "--prompts", "--json").stdout)
-    assert {f"prompts/{stage}.md" for stage in STAGES} <= made.keys()
-    (tmp_path / "ideas/ideas.txt").write_text(
-        "Buy when RSI(14) falls below 30, exit above 60.\n", encoding="utf-8"
-    )
-    quoted = json.loads(rbi(tmp_path, "plan", "--json").stdout)
-    assert json.loads(rbi(tmp_path, "plan", "--prompts", "prompts", "--json").stdout) == quoted
-    command = (
-        "run",
-        "--model",
-        "offline",
-        "--env",
-        "current",
-        "--data",
-        "GOOG",
-        "--name",
-        "one",
-        "--prompts",
-        "prompts",
-    )
+    made = write_first_files(tmp_path, prompts=True)
+    assert {str(tmp_path / f"prompts/{stage}.md") for stage in STAGES} <= made.keys()
+    (tmp_path / "ideas/ideas.txt").write_text("Buy when RSI(14) falls below 30.\n", encoding="utf-8")
+    command = ("run", "--model", "offline", "--env", "current", "--data", "GOOG", "--prompts", "prompts")
     rbi(tmp_path, *command)
     research = tmp_path / "prompts/research.md"
     research.write_text(research.read_text(encoding="utf-8") + "\nBe brief.\n", encoding="utf-8")
-    assert "prompts" in rbi(tmp_path, *command, code=2).stderr
-    assert "prompts" in rbi(tmp_path, "resume", code=2).stderr
+    assert "prompts: None -> research" in rbi(tmp_path, "resume", code=2).stderr
     research.write_text("{{idea}} {{colums}}", encoding="utf-8")
     complaint = rbi(tmp_path, *command, code=2).stderr
     assert "research.md:1" in complaint

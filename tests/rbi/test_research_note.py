@@ -176,7 +176,10 @@ def test_prose_is_the_hypothesis_and_the_idea_gives_the_name() -> None:
     assert note.hypothesis == "Buy low and sell high; it is robust."
 
 
-@pytest.mark.parametrize("answer", ["", "<think>never ends", "# \N{ROCKET}\n", "# Research Note\n"])
+@pytest.mark.parametrize(
+    "answer",
+    ["", "<think>never ends", "# \N{ROCKET}\n", "# Research Note\n", "# Not understood\nCoverage: none"],
+)
 def test_a_note_without_a_name_gets_one(answer: str) -> None:
     assert parse_note(answer, "sell in may").name == "Sell in may"
     assert parse_note(answer).name == UNNAMED
