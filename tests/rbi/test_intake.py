@@ -193,7 +193,8 @@ def test_another_trial_of_an_idea_asks_models_anew(journal: Journal) -> None:
     made = journaled(journal, NoLibrary())
     idea = Idea(1, RULES)
     replayed = [
-        made.ask(one, "research", {"idea": RULES}).replayed for one in (idea, idea, replace(idea, trial=2))
+        made.ask(one, "research", {"idea": RULES, "columns": "Close"}).replayed
+        for one in (idea, idea, replace(idea, trial=2))
     ]
     assert replayed == [False, True, False]
 
