@@ -29,7 +29,8 @@ _VOCABULARY: tuple[tuple[str, str], ...] = (
     ),
     (
         "funding rates",
-        r"fund(?:ing)?[ -]rates?|(?:perpetual|positive|negative|extreme) funding|funding (?:fees?|payments?|data)",
+        r"fund(?:ing)?[ -]rates?|(?:perpetual|positive|negative|extreme) funding(?! rates?)"
+        r"|funding (?:fees?|payments?|data)",
     ),
     ("open interest", r"open[ -]interest|(?-i:OI)"),
     (

@@ -11,6 +11,9 @@ from typing import Any
 from rbi.note_sections import Sections, plain, read_sections
 
 UNNAMED = "Unnamed strategy"
+_LINKS = frozenset(
+    {"a", "an", "and", "as", "by", "for", "from", "in", "is", "of", "on", "or", "the", "to", "when", "with"}
+)
 _LONGEST_NAME, _NAME_WORDS = 80, 7
 _MOST_DIGITS = 9
 
@@ -111,8 +114,10 @@ def parse_note(markdown: str, idea: str = "") -> ResearchNote:
 
 def name_from(idea: str) -> str:
     """A name for a strategy from the first words of its idea: always the same for the same text."""
-    words = re.findall(r"[^\W_][\w%./+-]*", plain(idea))
-    name = " ".join(words[:_NAME_WORDS])[:_LONGEST_NAME].rstrip(" .-/+")
+    words = re.findall(r"[^\W_][\w%./+-]*", plain(idea))[:_NAME_WORDS]
+    while len(words) > 1 and words[-1].lower() in _LINKS:
+        words.pop()
+    name = " ".join(words)[:_LONGEST_NAME].rstrip(" .-/+")
     return name[:1].upper() + name[1:] if name else UNNAMED
 
 

@@ -59,12 +59,12 @@ def _not_covered(note: ResearchNote, context: Context) -> Outcome:
     why = note.why_not or "the research note gives no reason"
     missing = needs_in(note.why_not or "\n".join(note.data_needed), context.columns)
     if missing:
-        return _not_feasible(missing, f"{_named(missing, context.columns)}: {why}")
+        return _not_feasible(missing, _named(missing, context.columns), why)
     return Outcome(OutcomeKind.NOT_UNDERSTOOD, None, (why,), cause="not_understood")
 
 
-def _not_feasible(missing: Sequence[DataNeed], reason: str) -> Outcome:
-    return Outcome(OutcomeKind.NOT_FEASIBLE, None, (reason,), cause=missing[0].cause)
+def _not_feasible(missing: Sequence[DataNeed], *reasons: str) -> Outcome:
+    return Outcome(OutcomeKind.NOT_FEASIBLE, None, reasons, cause=missing[0].cause)
 
 
 def _named(missing: Sequence[DataNeed], columns: Sequence[str]) -> str:

@@ -7,15 +7,23 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import VERSIONS, ScriptedEffects, context, good_result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.providers.offline.writer import OfflineWriter
+from rbi.app import Parts
+from rbi.config import Settings
 from rbi.errors import UsageError
 from rbi.init import write_first_files
 from rbi.prompts import read_prompts, shipped
+from rbi.records import BatchRecord
+from rbi.workplace import check_identity
+from rbi.writers import Writers
+from runners.environments import Environment
 
 STAGES = sorted(shipped().texts)
 IDEA = {"idea": "i", "columns": "Open and Close"}
@@ -145,16 +153,34 @@ def rbi(folder: Path, *arguments: str, code: int = 0) -> subprocess.CompletedPro
     return done
 
 
-def test_changed_prompts_are_another_batch_and_wrong_ones_begin_none(tmp_path: Path) -> None:
-    made = write_first_files(tmp_path, prompts=True)
-    assert {str(tmp_path / f"prompts/{stage}.md") for stage in STAGES} <= made.keys()
-    (tmp_path / "ideas/ideas.txt").write_text("Buy when RSI(14) falls below 30.\n", encoding="utf-8")
-    command = ("run", "--model", "offline", "--env", "current", "--data", "GOOG", "--prompts", "prompts")
-    rbi(tmp_path, *command)
-    research = tmp_path / "prompts/research.md"
-    research.write_text(research.read_text(encoding="utf-8") + "\nBe brief.\n", encoding="utf-8")
-    assert "prompts: None -> research" in rbi(tmp_path, "resume", code=2).stderr
-    research.write_text("{{idea}} {{colums}}", encoding="utf-8")
-    complaint = rbi(tmp_path, *command, code=2).stderr
+def test_changed_prompts_are_another_batch(tmp_path: Path) -> None:
+    write_first_files(tmp_path, prompts=True)
+    folder = tmp_path / "prompts"
+    assert {path.stem for path in folder.iterdir()} == set(STAGES)
+
+    def identity() -> dict[str, Any]:
+        offline = Writers((OfflineWriter(),), {}, max_output_tokens=1, temperature=None)
+        where = Environment("current", "", tmp_path, tmp_path, VERSIONS)
+        return Parts(offline, (), where, read_prompts(str(folder))).identity(Settings())
+
+    begun = BatchRecord("one", "ideas.txt", 0.0, "one", {"identity": identity()})
+    check_identity(begun, identity())
+    own(folder, shipped().texts["research"] + "Be brief.\n")
+    with pytest.raises(UsageError, match="prompts: None -> research"):
+        check_identity(begun, identity())
+
+
+def test_a_wrong_prompt_begins_nothing(tmp_path: Path) -> None:
+    own(tmp_path, "{{idea}} {{colums}}")
+    (tmp_path / "ideas.txt").write_text("Buy when RSI(14) falls below 30.\n", encoding="utf-8")
+    complaint = rbi(tmp_path, "run", "ideas.txt", "--model", "offline", "--prompts", "prompts", code=2).stderr
+    assert "prompts" in complaint
+    assert "rbi init --prompts" in complaint
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "research.md").rename(tmp_path / "prompts/research.md")
+    complaint = rbi(
+        tmp_path, "plan", "ideas.txt", "--model", "offline", "--prompts", "prompts", code=2
+    ).stderr
     assert "research.md:1" in complaint
     assert "{{columns}}?" in complaint
+    assert not (tmp_path / "results").exists()
