@@ -29,7 +29,7 @@ from rbi.workplace import JOURNAL_FILE, Origin, Workplace, open_existing
 from rbi.writers import STAGE_SETTINGS
 
 _VERSIONS = {"python": "3.12.0", "backtesting": "0.6.6", "pandas": "3.1.0", "numpy": "2.4.0"}
-_EARLIER = {"research": (), "write": ("note",), "repair": ("note", "code", "failure")}
+_EARLIER = {"research": (), "write": ("note",), "debug": ("note", "code", "failure", "tried")}
 
 
 @dataclass(frozen=True, slots=True)

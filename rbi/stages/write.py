@@ -26,11 +26,11 @@ def note_text(draft: Draft) -> str:
     return draft.note.markdown if draft.note else ""
 
 
-def add_attempt(draft: Draft, reason: AttemptReason, answer: Answer) -> Draft:
-    """The draft with the version that an answer holds."""
+def add_attempt(draft: Draft, reason: AttemptReason, answer: Answer, *, base: int = 0) -> Draft:
+    """The draft with the version that an answer holds, made from the attempt ``base``."""
     source, remark, problem = extract_code(answer.text)
     model = f"{answer.provider}:{answer.model}"
-    attempt = Attempt(reason, source, model, remark, problem)
+    attempt = Attempt(reason, source, model, remark, problem, base=base)
     return replace(draft, attempts=(*draft.attempts, attempt), models=(*draft.models, model))
 
 

@@ -83,49 +83,49 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def test_a_backtest_is_run_once_and_its_result_is_the_same_ever_after(bench: Bench) -> None:
     first, runner = bench.effects(lambda request: good_result())
-    result = first.backtest(IDEA, "x", bars())
+    result = first.backtest(IDEA, "run", "x", Scenario(bars()))
     again, other = bench.effects(lambda request: good_result(trades=1))
-    assert again.backtest(IDEA, "x", bars()).to_json() == result.to_json()
+    assert again.backtest(IDEA, "run", "x", Scenario(bars())).to_json() == result.to_json()
     assert (runner.runs, other.runs) == (1, 0)
     assert [e.replayed for e in bench.events if isinstance(e, BacktestFinished)] == [False, True]
 
 
 def test_other_terms_are_another_backtest(bench: Bench) -> None:
-    bench.effects(lambda request: good_result())[0].backtest(IDEA, "x", bars())
+    bench.effects(lambda request: good_result())[0].backtest(IDEA, "run", "x", Scenario(bars()))
     richer, runner = bench.effects(lambda request: good_result(), cash=2e6)
-    richer.backtest(IDEA, "x", bars())
+    richer.backtest(IDEA, "run", "x", Scenario(bars()))
     assert runner.runs == 1
 
 
 def test_a_strategys_own_failure_is_a_result_and_is_remembered(bench: Bench) -> None:
     failed = bad_result(Failure(FailureKind.ERROR, "boom", "mend it"))
-    bench.effects(lambda request: failed)[0].backtest(IDEA, "x", bars())
+    bench.effects(lambda request: failed)[0].backtest(IDEA, "run", "x", Scenario(bars()))
     again, runner = bench.effects(lambda request: good_result())
-    assert again.backtest(IDEA, "x", bars()).failure == failed.failure
+    assert again.backtest(IDEA, "run", "x", Scenario(bars())).failure == failed.failure
     assert runner.runs == 0
 
 
 @pytest.mark.parametrize(("later", "runs"), [(5.0, 0), (10.0, 0), (20.0, 1)])
 def test_a_timeout_is_remembered_until_more_time_is_given(bench: Bench, later: float, runs: int) -> None:
-    bench.effects(lambda request: TIMEOUT)[0].backtest(IDEA, "x", bars())
+    bench.effects(lambda request: TIMEOUT)[0].backtest(IDEA, "run", "x", Scenario(bars()))
     again, runner = bench.effects(lambda request: good_result(), timeout_s=later)
-    assert again.backtest(IDEA, "x", bars()).ok == bool(runs)
+    assert again.backtest(IDEA, "run", "x", Scenario(bars())).ok == bool(runs)
     assert runner.runs == runs
 
 
 def test_a_result_that_the_runner_does_not_accept_is_made_again(bench: Bench) -> None:
-    bench.effects(lambda request: good_result())[0].backtest(IDEA, "x", bars())
+    bench.effects(lambda request: good_result())[0].backtest(IDEA, "run", "x", Scenario(bars()))
     again, runner = bench.effects(lambda request: good_result())
     runner.accepting = False
-    assert again.backtest(IDEA, "x", bars()).ok
+    assert again.backtest(IDEA, "run", "x", Scenario(bars())).ok
     assert runner.runs == 1
 
 
 def test_once_more_time_gave_a_result_a_shorter_timeout_keeps_it(bench: Bench) -> None:
-    bench.effects(lambda request: TIMEOUT)[0].backtest(IDEA, "x", bars())
-    bench.effects(lambda request: good_result(), timeout_s=20)[0].backtest(IDEA, "x", bars())
+    bench.effects(lambda request: TIMEOUT)[0].backtest(IDEA, "run", "x", Scenario(bars()))
+    bench.effects(lambda request: good_result(), timeout_s=20)[0].backtest(IDEA, "run", "x", Scenario(bars()))
     again, runner = bench.effects(lambda request: TIMEOUT, timeout_s=30)
-    assert again.backtest(IDEA, "x", bars()).ok
+    assert again.backtest(IDEA, "run", "x", Scenario(bars())).ok
     assert runner.runs == 0
 
 
@@ -134,9 +134,9 @@ def test_the_runners_own_trouble_is_no_result(bench: Bench) -> None:
         raise RunnerError("the environment is gone")
 
     with pytest.raises(RunnerError):
-        bench.effects(broken)[0].backtest(IDEA, "x", bars())
+        bench.effects(broken)[0].backtest(IDEA, "run", "x", Scenario(bars()))
     again, runner = bench.effects(lambda request: good_result())
-    assert again.backtest(IDEA, "x", bars()).ok
+    assert again.backtest(IDEA, "run", "x", Scenario(bars())).ok
     assert runner.runs == 1
 
 
@@ -145,7 +145,7 @@ def test_an_interrupted_backtest_is_no_result_and_not_possibly_paid(bench: Bench
         raise RunInterrupted("stopped")
 
     with pytest.raises(Interrupted):
-        bench.effects(interrupted)[0].backtest(IDEA, "x", bars())
+        bench.effects(interrupted)[0].backtest(IDEA, "run", "x", Scenario(bars()))
     assert bench.journal.totals("b").possibly_paid == 0
 
 
@@ -153,7 +153,7 @@ def test_after_a_stop_no_effect_begins(bench: Bench) -> None:
     effects, runner = bench.effects(lambda request: good_result())
     bench.stopping.set()
     with pytest.raises(Interrupted):
-        effects.backtest(IDEA, "x", bars())
+        effects.backtest(IDEA, "run", "x", Scenario(bars()))
     with pytest.raises(Interrupted):
         effects.ask(IDEA, "research", {"idea": IDEA.text})
     assert runner.runs == 0
@@ -168,7 +168,7 @@ def test_threads_that_want_the_same_backtest_share_one_run(bench: Bench) -> None
     effects, runner = bench.effects(slow)
     results: list[RunResult] = []
     threads = [
-        threading.Thread(target=lambda: results.append(effects.backtest(IDEA, "x", bars()))) for _ in range(6)
+        threading.Thread(target=lambda: results.append(effects.backtest(IDEA, "run", "x", Scenario(bars())))) for _ in range(6)
     ]
     for thread in threads:
         thread.start()
@@ -193,6 +193,6 @@ def test_an_answer_is_recorded_with_its_batch_idea_and_stage(bench: Bench) -> No
 
 def test_equal_bars_under_another_path_are_the_same_backtest(bench: Bench, tmp_path: Path) -> None:
     effects, runner = bench.effects(lambda request: good_result())
-    effects.backtest(IDEA, "x", bars())
-    effects.backtest(IDEA, "x", replace(bars(), path=tmp_path / "elsewhere.npz"))
+    effects.backtest(IDEA, "run", "x", Scenario(bars()))
+    effects.backtest(IDEA, "run", "x", Scenario(replace(bars(), path=tmp_path / "elsewhere.npz")))
     assert runner.runs == 1

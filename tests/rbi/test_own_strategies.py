@@ -271,7 +271,7 @@ def test_effects_run_sources_as_what_they_are_told_and_know_what_is_recorded(tmp
     }
     script, other = made[Mode.SCRIPT], made[Mode.CLASS]
     assert script.recorded(SOURCE, bars()) is None
-    ran = script.backtest(Idea(1, "s"), SOURCE, bars())
+    ran = script.backtest(Idea(1, "s"), "run", SOURCE, Scenario(bars()))
     assert [request.mode for request in runner.requests] == [Mode.SCRIPT]
     found = script.recorded(SOURCE, bars())
     assert found is not None

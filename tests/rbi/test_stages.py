@@ -113,13 +113,13 @@ def test_an_idea_cannot_reach_another_place_of_the_prompt() -> None:
     assert "{{note}}" not in prompt.system
 
 
-@pytest.mark.parametrize("stage", ["research", "write", "repair"])
+@pytest.mark.parametrize("stage", ["research", "write", "debug"])
 def test_a_prompts_first_line_names_its_stage(stage: str) -> None:
     versions = {"python": "3", "backtesting": "0", "pandas": "3", "numpy": "2"}
     inputs = {
         "research": {"idea": "i"},
         "write": {"idea": "i", "note": "n", **versions},
-        "repair": {"idea": "i", "note": "n", "code": "c", "failure": "f", **versions},
+        "debug": {"idea": "i", "note": "n", "code": "c", "failure": "f", "tried": "t", **versions},
     }[stage]
     prompt = render(stage, inputs)
     assert prompt.system.splitlines()[0] == f"Stage: {stage}"
