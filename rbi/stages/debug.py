@@ -75,8 +75,11 @@ def tried(draft: Draft) -> str:
 
 
 def _judged(draft: Draft, base: int) -> tuple[Draft, str]:
-    """The draft with its newest version rejected if it drifts, and what sort of failure that version has."""
+    """The draft with its newest version rejected if it cannot run or drifts, and what sort of failure it has."""
     newest = len(draft.attempts)
+    problem = draft.attempts[-1].problem
+    if problem:
+        return rejected(draft, f"never run: {problem.message}"), signature(problem)
     drifted = drift(draft, base=base, newer=newest)
     if drifted:
         return rejected(draft, f"reverted: {drifted}"), "drift"

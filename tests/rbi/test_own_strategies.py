@@ -29,6 +29,7 @@ from rbi.pipeline import conclude
 from rbi.records import BatchRecord
 from rbi.results import IdeaFolders
 from rbi.settings_table import SANDBOXES
+from rbi.stages.context import Scenario
 from rbi.views import results_table
 from rbi.writers import Writers
 from runners.base import (

@@ -102,8 +102,9 @@ def test_a_repair_that_changes_nothing_is_not_run_again() -> None:
     effects = ScriptedEffects({**ANSWERS, "debug": FIRST}, always(bad_result(ERROR)))
     report, _ = go(effects)
     assert len(effects.ran) == 2
-    assert len(report.draft.attempts) == 1
+    assert [bool(attempt.rejected) for attempt in report.draft.attempts] == [False, True]
     assert (report.outcome.kind, report.outcome.cause) == (OutcomeKind.FAILED, "error")
+    assert any("the same code came back" in reason for reason in report.outcome.reasons)
 
 
 def test_what_the_check_stops_is_never_run() -> None:
