@@ -1,4 +1,4 @@
-"""What a batch's model calls took: for each stage, each idea and each strategy that trades; and what ideas ended with."""
+"""What models were asked in a batch, by stage, idea and working strategy, and what the other ideas ended with."""
 
 from __future__ import annotations
 
