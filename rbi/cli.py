@@ -266,6 +266,12 @@ def _parser() -> argparse.ArgumentParser:
     _settings(env, ["env"])
     init = _add(commands, "init", "write a first ideas file, rbi.toml and .env.example", _init)
     init.add_argument("folder", nargs="?", default=".", help="where (default: here)")
+    init.add_argument(
+        "--prompts",
+        action="store_true",
+        dest="with_prompts",
+        help="the prompts, too, in a folder of that name",
+    )
     return parser
 
 
@@ -286,6 +292,7 @@ def _ideas(parser: argparse.ArgumentParser) -> None:
         ("--retry-failed", _RETRY_FAILED),
         ("--dedupe", "run ideas that nearly repeat another, with the same numbers, once"),
         ("--keep-flagged", "run lines that look like fragments, headings or prompts, too"),
+        ("--keep-infeasible", "write strategies for ideas that need data which is not here, too"),
     ):
         parser.add_argument(flag, action="store_true", help=text)
 
@@ -293,7 +300,13 @@ def _ideas(parser: argparse.ArgumentParser) -> None:
 def _wishes(arguments: argparse.Namespace) -> Wishes:
     from rbi.selection import Wishes
 
-    return Wishes(arguments.again, arguments.retry_failed, arguments.dedupe, arguments.keep_flagged)
+    return Wishes(
+        again=arguments.again,
+        retry_failed=arguments.retry_failed,
+        dedupe=arguments.dedupe,
+        keep_flagged=arguments.keep_flagged,
+        keep_infeasible=arguments.keep_infeasible,
+    )
 
 
 def _add(commands: Any, name: str, text: str, command: Command) -> argparse.ArgumentParser:
@@ -505,13 +518,13 @@ def _env(arguments: argparse.Namespace) -> int:
 def _init(arguments: argparse.Namespace) -> int:
     from rbi.init import write_first_files
 
-    made = write_first_files(Path(arguments.folder))
+    made = write_first_files(Path(arguments.folder), prompts=arguments.with_prompts)
     if arguments.json:
         _print_json(made)
     else:
         for name, what in made.items():
             print(f"{what:<8} {name}")
-        print("next: rbi run")
+        print("next: rbi run" + (" --prompts prompts" if arguments.with_prompts else ""))
     return ExitCode.OK
 
 

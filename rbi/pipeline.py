@@ -14,6 +14,7 @@ from rbi.stages.asking import ends_the_batch
 from rbi.stages.check import check
 from rbi.stages.context import Context
 from rbi.stages.debug import debug
+from rbi.stages.feasibility import feasibility
 from rbi.stages.intake import intake
 from rbi.stages.research import research
 from rbi.stages.run import run
@@ -21,7 +22,7 @@ from rbi.stages.write import write
 from runners.base import FailureKind
 
 Stage = Callable[[Draft, Context], Draft]
-STAGES: tuple[Stage, ...] = (intake, research, write, check, run, debug)
+STAGES: tuple[Stage, ...] = (intake, research, feasibility, write, check, run, debug)
 STAGE_NAMES = tuple(stage.__name__ for stage in STAGES)
 
 FEW_TRADES = 30

@@ -94,6 +94,7 @@ def outcome_record(report: IdeaReport, folder: str) -> dict[str, Any]:
         "name": draft.name,
         "coverage": draft.note.coverage.value if draft.note else "",
         "ignored": list(draft.note.ignored) if draft.note else [],
+        "note": draft.note.parsed() if draft.note else None,
         "chosen_attempt": draft.chosen,
         "timed_out": any(
             b.result.failure is not None and b.result.failure.kind is FailureKind.TIMEOUT

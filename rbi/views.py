@@ -14,9 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from models.factory import ModelListing
-from rbi.domain import Coverage, OutcomeKind, Row
+from rbi.domain import OutcomeKind, Row
 from rbi.economy import Economy, deaths_line, economy_json, economy_table
 from rbi.records import BatchRecord, IdeaRecord, Totals
+from rbi.research_note import Coverage
 from rbi.terminal import counted, printable, printable_lines
 from runners.base import CheckStatus
 

@@ -18,6 +18,7 @@ from rbi.domain import Idea
 from rbi.effects import Interrupted, JournaledEffects, KeyLocks
 from rbi.events import BacktestFinished, Event, Events
 from rbi.journal import Journal
+from rbi.prompts import shipped
 from rbi.stages.context import Scenario
 from rbi.writers import Writers
 from runners.base import Failure, FailureKind, RunInterrupted, RunnerError, RunRequest, RunResult, Terms
@@ -73,6 +74,7 @@ class Bench:
             journal=self.journal,
             client=ModelClient(self.journal, Limiters()),
             writers=Writers((OfflineWriter(),), {}, max_output_tokens=8192, temperature=None),
+            prompts=shipped(),
             library=NoLibrary(),
             runner=runner,
             terms=Terms(cash=cash),
@@ -164,7 +166,7 @@ def test_after_a_stop_no_effect_begins(bench: Bench) -> None:
     with pytest.raises(Interrupted):
         effects.backtest(IDEA, "run", "x", Scenario(bars()))
     with pytest.raises(Interrupted):
-        effects.ask(IDEA, "research", {"idea": IDEA.text})
+        effects.ask(IDEA, "research", {"idea": IDEA.text, "columns": "Close"})
     assert runner.runs == 0
     assert bench.journal.totals("b").answers == 0
 
@@ -196,7 +198,7 @@ def test_a_key_lock_is_forgotten_when_nobody_needs_it() -> None:
 
 def test_an_answer_is_recorded_with_its_batch_idea_and_stage(bench: Bench) -> None:
     effects, _ = bench.effects(lambda request: good_result())
-    assert "RSI" in effects.ask(IDEA, "research", {"idea": IDEA.text}).text
+    assert "RSI" in effects.ask(IDEA, "research", {"idea": IDEA.text, "columns": "Close"}).text
     (call,) = bench.journal.calls("b", IDEA.idea_id)
     assert (call["kind"], call["stage"], call["state"]) == ("model", "research", "done")
 

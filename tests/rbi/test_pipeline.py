@@ -59,12 +59,12 @@ def test_few_trades_are_said() -> None:
 
 
 def test_an_idea_that_no_rule_covers_ends_after_research_with_the_reason() -> None:
-    note = "# X\nCoverage: none\n## Why not\nIt needs the order book.\n"
+    note = "# X\nCoverage: none\n## Why not\nIt names no rule.\n"
     effects = ScriptedEffects({"research": note}, always(good_result()))
     report, entered = go(effects)
-    assert entered == ["intake", "research"]
+    assert entered == ["intake", "research", "feasibility"]
     assert report.outcome.kind is OutcomeKind.NOT_UNDERSTOOD
-    assert report.outcome.reasons == ("It needs the order book.",)
+    assert report.outcome.reasons == ("It names no rule.",)
 
 
 @pytest.mark.parametrize("first", [bad_result(ERROR), good_result(trades=0)], ids=["error", "no trades"])
