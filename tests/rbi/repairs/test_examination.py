@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from broken_strategies import RUNS, Case, strategy
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rbi.repairs import examine
@@ -62,6 +62,7 @@ def valid(draw: st.DrawFn) -> str:
     return strategy(init, "\n".join(rules)).replace("\n", draw(st.sampled_from(["\n", "\r\n"])))
 
 
+@settings(deadline=None, max_examples=50)
 @given(valid(), st.sampled_from(list(Mode)))
 def test_a_source_that_needs_nothing_comes_back_as_it_was(source: str, mode: Mode) -> None:
     examined = examine(source, mode=mode)
@@ -69,6 +70,7 @@ def test_a_source_that_needs_nothing_comes_back_as_it_was(source: str, mode: Mod
     assert examined.fixes == ()
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.sampled_from(RUNS), st.sampled_from(["\n", "\r\n"]), st.sampled_from(list(Mode)))
 def test_the_result_compiles_and_needs_nothing_more(case: Case, end: str, mode: Mode) -> None:
     examined = examine(case.source.replace("\n", end), mode=mode)
@@ -77,6 +79,7 @@ def test_the_result_compiles_and_needs_nothing_more(case: Case, end: str, mode: 
     assert (again.source, again.fixes) == (examined.source, ())
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_at_all_is_examined(text: str) -> None:
     examined = examine(text)
@@ -199,6 +202,7 @@ EDITS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab\n", max_size=40), EDITS)
 def test_edits_change_what_they_say_and_nothing_else(source: str, drawn: list[tuple[int, int, str]]) -> None:
     edits: list[Edit] = []
