@@ -13,7 +13,6 @@ from rbi.repairs import examine
 from runners.base import Mode
 
 
-
 def kind(case: Case) -> str:
     return case.name.rsplit(" ", 1)[0]
 
@@ -21,7 +20,9 @@ def kind(case: Case) -> str:
 def runnable() -> list[Case]:
     """A few of each kind, to be run. The others need pandas_ta, or more of TA-Lib than the stand-in has."""
     can = [case for case in RUNS if "pandas_ta" not in case.source]
-    return [case for name in dict.fromkeys(map(kind, can)) for case in [c for c in can if kind(c) == name][:3]]
+    return [
+        case for name in dict.fromkeys(map(kind, can)) for case in [c for c in can if kind(c) == name][:3]
+    ]
 
 
 RUNNABLE = runnable()
