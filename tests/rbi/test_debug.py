@@ -258,3 +258,28 @@ def test_certain_fixes_are_made_before_anything_is_asked() -> None:
     (attempt,) = report.draft.attempts
     assert [fix.changes_orders for fix in attempt.fixes] == [False]
     assert "-import matplotlib" in attempt.fixes[0].diff
+
+
+def refused() -> RunResult:
+    return bad_result(
+        Failure(FailureKind.ORDER_PRICE, "Long orders require: SL < LIMIT < TP", "mind the side", 9)
+    )
+
+
+def test_a_refused_order_goes_back_to_the_model_first() -> None:
+    effects = Conversation([fenced("two = 2")], by_source({"one": refused()}, good_result()))
+    report = go(effects)
+    assert "changes which orders are placed" in effects.told[0]["failure"]
+    assert [attempt.reason for attempt in report.draft.attempts][1:] == [AttemptReason.DEBUGGED]
+
+
+def test_where_the_model_does_not_mend_it_the_order_is_left_out_and_that_is_said() -> None:
+    def result(source: str, bars: BarsFile) -> RunResult:
+        return good_result() if "Added by rbi" in source else refused()
+
+    report = go(Conversation([fenced("two = 2")], result))
+    guarded = report.draft.attempts[-1]
+    assert (guarded.reason, guarded.model, guarded.base) == (AttemptReason.GUARDED, "", 2)
+    assert all(fix.changes_orders for fix in guarded.fixes)
+    assert (report.draft.chosen, report.outcome.kind) == (3, OutcomeKind.TRADED)
+    assert "other orders are placed than the code asks for" in reasons(report)
