@@ -44,7 +44,7 @@ from rbi.records import BatchRecord, IdeaRecord
 from rbi.results import IdeaFolders
 from rbi.run_folder import RunFolder
 from rbi.selection import NO_WISHES, Wishes
-from rbi.stages.context import Admission, Context
+from rbi.stages.context import Admission, Context, Goal, Score
 from rbi.task import IdeasTask, Task
 from rbi.terminal import abandon, counted, printable, say, standard_input
 from rbi.watching import shown, signals, translated
@@ -85,6 +85,7 @@ def run(settings: Settings, wishes: Wishes = NO_WISHES, *, json_output: bool, ye
 
     ``yes`` answers the question that a high quote asks on a terminal.
     """
+    goal(settings)  # says that there are two before anything is read
     ideas = read_source(settings.ideas, standard_input())
     texts = matched(ideas, settings)
     with _expected_errors():
@@ -363,7 +364,16 @@ def _carry_out(
         for mode in Mode
     }
     slices = task.slices(parts.datasets, cache_folder(settings.environ) / "slices")
-    contexts = {mode: Context(effects[mode], slices, parts.environment.versions) for mode in Mode}
+    contexts = {
+        mode: Context(
+            effects[mode],
+            slices,
+            parts.environment.versions,
+            debug_rounds=settings.debug_rounds,
+            goal=goal(settings),
+        )
+        for mode in Mode
+    }
     whole = Batch(
         name=batch.name,
         journal=workplace.journal,
@@ -395,6 +405,20 @@ def _carry_out(
         _print(task.lines(slices, lambda mode, source, bars: effects[mode].recorded(source, bars)))
     batch = replace(batch, folder=folder.newest.name)
     return close(workplace, batch, result, budget=settings.budget, quiet=json_output)
+
+
+def goal(settings: Settings) -> Goal:
+    """What optimizing is after. Raises `UsageError` for two targets."""
+    if settings.target_sharpe is None:
+        target = 50.0 if settings.target_return is None else settings.target_return
+        return Goal(Score.RETURN, target, settings.optimize_rounds)
+    if settings.target_return is not None:
+        raise UsageError(
+            "a strategy is optimized for one score",
+            where="--target-return",
+            fix="leave one of the targets out",
+        )
+    return Goal(Score.SHARPE, settings.target_sharpe, settings.optimize_rounds)
 
 
 def _is_outdated(outcome: Mapping[str, Any], containment: Containment) -> bool:

@@ -386,6 +386,7 @@ def _resume(arguments: argparse.Namespace) -> int:
 
 def _status(arguments: argparse.Namespace) -> int:
     from rbi.console import console
+    from rbi.economy import economy
     from rbi.views import status_json, status_page
     from rbi.workplace import open_existing
 
@@ -393,12 +394,13 @@ def _status(arguments: argparse.Namespace) -> int:
         batch = workplace.find_batch(arguments.batch)
         records = workplace.journal.ideas(batch.name)
         totals = workplace.journal.totals(batch.name)
+        took = economy(workplace.journal.spending(batch.name), records)
         if arguments.json:
-            _print_json(status_json(batch, records, totals))
+            _print_json(status_json(batch, records, totals, took))
         else:
             others = [b for b in workplace.journal.batches() if b.name != batch.name]
             again = workplace.resume_command(batch.name)
-            console().print(status_page(batch, records, totals, others, again=again))
+            console().print(status_page(batch, records, totals, took, others, again=again))
     return ExitCode.OK
 
 

@@ -93,6 +93,10 @@ class Settings:
     limit: int = 0
     only: str = ""
     private_networks: str = ""
+    debug_rounds: int = 10
+    optimize_rounds: int = 10
+    target_return: float | None = None
+    target_sharpe: float | None = None
     cash: float = 1_000_000.0
     commission: float = 0.001
     spread: float = 0.0

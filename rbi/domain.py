@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from rbi.repairs.findings import Fix, Problem
 from rbi.research_note import ResearchNote
 from runners.base import BarsFile, Failure, RunResult
 
@@ -70,15 +71,20 @@ class AttemptReason(StrEnum):
     """Why a version of the strategy was made."""
 
     WRITTEN = "written"
-    REPAIRED = "repaired"
+    DEBUGGED = "debugged"
+    GUARDED = "guarded"  # without a model: orders that the engine refuses are left out or rounded
+    SEARCHED = "searched"  # without a model: other values of the parameters it declares
+    OPTIMIZED = "optimized"
     GIVEN = "given"  # the user's own
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One version of the strategy, why it was made, and which model wrote it (empty for the user's own).
+    """One version of the strategy, why it was made, and which model wrote it (empty where none did).
 
-    ``problem`` is what the check found before anything was run; such a version is never run.
+    ``problem`` is what the check found before anything was run; such a version is never run. ``fixes`` are the changes
+    the check made to what was written, ``problems`` what it found and left. ``base`` is the attempt it was made from,
+    counted from 1. ``rejected`` says why it does not stand for the idea although it may have run.
     """
 
     reason: AttemptReason
@@ -86,6 +92,10 @@ class Attempt:
     model: str
     remark: str = ""
     problem: Failure | None = None
+    fixes: tuple[Fix, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    base: int = 0
+    rejected: str = ""
 
     @property
     def version(self) -> str:
@@ -161,7 +171,8 @@ class Draft:
 
     Once ``outcome`` is set the idea has ended and no further stage touches it. ``brief`` is what an idea with links
     resolved to; ``None`` where its own text is all there is. ``file`` is the path of a strategy that the user wrote,
-    as shown; empty where a model writes.
+    as shown; empty where a model writes. ``remarks`` say how debugging and optimizing went and why they ended.
+    ``tries`` counts the backtests that were only scored, beside ``backtests``.
     """
 
     idea: Idea
@@ -171,6 +182,8 @@ class Draft:
     models: tuple[str, ...] = ()
     outcome: Outcome | None = None
     file: str = ""
+    remarks: tuple[str, ...] = ()
+    tries: int = 0
     brief: Brief | None = None
 
     @property
@@ -185,14 +198,27 @@ class Draft:
 
     @property
     def chosen(self) -> int:
-        """The attempt that stands for the idea, from 1: the last that traded, else the last; 0 if none."""
-        traded = [b.attempt for b in self.backtests if b.trades]
-        return max(traded) if traded else len(self.attempts)
+        """The attempt that stands for the idea, from 1; 0 if there is none.
+
+        The last that traded among those that were not rejected, else the last of them.
+        """
+        standing = [n for n, attempt in enumerate(self.attempts, start=1) if not attempt.rejected]
+        traded = {b.attempt for b in self.backtests if b.trades}
+        return max((n for n in standing if n in traded), default=max(standing, default=0))
+
+    @property
+    def newest(self) -> int:
+        """The last attempt that was not rejected, from 1; 0 if there is none."""
+        return max((n for n, a in enumerate(self.attempts, start=1) if not a.rejected), default=0)
+
+    def backtests_of(self, attempt: int) -> tuple[Backtest, ...]:
+        """The backtests of an attempt (from 1), one a dataset."""
+        return tuple(b for b in self.backtests if b.attempt == attempt)
 
     @property
     def chosen_backtests(self) -> tuple[Backtest, ...]:
         """The backtests of the chosen attempt, one a dataset."""
-        return tuple(b for b in self.backtests if b.attempt == self.chosen)
+        return self.backtests_of(self.chosen)
 
 
 @dataclass(frozen=True, slots=True)

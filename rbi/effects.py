@@ -6,9 +6,9 @@ import hashlib
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -17,11 +17,15 @@ from rbi.domain import Brief, Idea
 from rbi.events import BacktestFinished, Events
 from rbi.intake.failures import DocumentFailed, Trouble
 from rbi.journal import Journal
+from rbi.ledger import trial_of
 from rbi.prompts import Prompts
+from rbi.stages.context import Scenario
 from rbi.writers import Writers
 from runners.base import BarsFile, FailureKind, Mode, RunInterrupted, Runner, RunRequest, RunResult, Terms
 
 SCHEMA = 1
+BACKTEST = "backtest"
+SCORE = "score"  # a backtest of which only the statistics are kept
 
 
 class Interrupted(Exception):
@@ -135,31 +139,66 @@ class JournaledEffects:
         labels = self._labels(idea, stage)
         return self._client.ask(self._writers.of(stage), prompt, labels=labels, ask_number=idea.trial)
 
-    def backtest(self, idea: Idea, source: str, bars: BarsFile) -> RunResult:
-        """The result of a strategy on a slice, remembered or new."""
-        self._go_on()
-        request = self._request(source, bars)
-        identity = dict(self._runner.identity(request))
-        key = effect_key("backtest", identity)
-        with self._locks.hold(key):
-            result = self._remembered(key)
-            replayed = result is not None
-            if result is None:
-                result = self._run(key, identity, request, idea)
-        failure = result.failure.kind.value if result.failure else ""
-        self._events.emit(BacktestFinished(idea.number, bars.name, failure, replayed))
+    def backtest(self, idea: Idea, stage: str, source: str, scenario: Scenario) -> RunResult:
+        """The result of a strategy in one scenario, remembered or new. It is a trial."""
+        request = self._request(source, scenario)
+        (result,) = self._run(idea, stage, BACKTEST, [request])
         return result
+
+    def scores(
+        self, idea: Idea, stage: str, source: str, scenarios: Sequence[Scenario]
+    ) -> tuple[RunResult, ...]:
+        """The statistics of a strategy in many scenarios, remembered or new. Each is a trial."""
+        return self._run(idea, stage, SCORE, [self._request(source, scenario) for scenario in scenarios])
 
     def recorded(self, source: str, bars: BarsFile) -> RunResult | None:
         """The remembered result of a strategy on a slice, whatever time it was given; ``None`` if there is none."""
-        identity = self._runner.identity(self._request(source, bars))
-        recorded = self._journal.recall(effect_key("backtest", identity))
+        identity = self._runner.identity(self._request(source, Scenario(bars)))
+        recorded = self._journal.recall(effect_key(BACKTEST, identity))
         return RunResult.from_json(recorded["result"]) if recorded else None
 
-    def _request(self, source: str, bars: BarsFile) -> RunRequest:
+    def _request(self, source: str, scenario: Scenario) -> RunRequest:
+        terms, factor = self._terms, scenario.cost_factor
+        if factor != 1.0:
+            terms = replace(terms, commission=terms.commission * factor, spread=terms.spread * factor)
         return RunRequest(
-            source=source, bars=bars, terms=self._terms, timeout_s=self._timeout_s, mode=self._mode
+            source=source,
+            bars=scenario.bars,
+            terms=terms,
+            params=scenario.params,
+            timeout_s=self._timeout_s,
+            mode=self._mode,
         )
+
+    def _run(
+        self, idea: Idea, stage: str, kind: str, requests: Sequence[RunRequest]
+    ) -> tuple[RunResult, ...]:
+        """The results, of which those that are not remembered are run in one job."""
+        self._go_on()
+        identities = [dict(self._runner.identity(request)) for request in requests]
+        keys = [effect_key(kind, identity) for identity in identities]
+        with ExitStack() as held:
+            for key in sorted(set(keys)):  # in one order everywhere, so that nobody waits in a circle
+                held.enter_context(self._locks.hold(key))
+            found = {key: self._remembered(key) for key in dict.fromkeys(keys)}
+            replayed = {key for key, result in found.items() if result}
+            new = {
+                key: (identity, request)
+                for key, identity, request in zip(keys, identities, requests, strict=True)
+                if key not in replayed
+            }
+            results = {**found, **self._run_new(idea, stage, kind, new)}
+        ended = [result for key in keys if (result := results[key])]
+        self._journal.record_trials(
+            [
+                trial_of(idea, stage, self._batch, key, request, result)
+                for key, request, result in zip(keys, requests, ended, strict=True)
+            ]
+        )
+        for key, request, result in zip(keys, requests, ended, strict=True):
+            failure = result.failure.kind.value if result.failure else ""
+            self._events.emit(BacktestFinished(idea.number, request.bars.name, failure, key in replayed))
+        return tuple(ended)
 
     def _remembered(self, key: str) -> RunResult | None:
         recorded = self._journal.recall(key)
@@ -171,21 +210,34 @@ class JournaledEffects:
         short = cut_short and recorded["timeout_s"] < self._timeout_s
         return None if short or not self._runner.accepts(result) else result
 
-    def _run(self, key: str, identity: Mapping[str, Any], request: RunRequest, idea: Idea) -> RunResult:
-        ticket = self._journal.intend(
-            key, kind="backtest", request=identity, labels=self._labels(idea, "run")
-        )
+    def _run_new(
+        self, idea: Idea, stage: str, kind: str, new: Mapping[str, tuple[Mapping[str, Any], RunRequest]]
+    ) -> dict[str, RunResult]:
+        if not new:
+            return {}
+        labels = self._labels(idea, stage)
+        tickets = [
+            self._journal.intend(key, kind=kind, request=identity, labels=labels)
+            for key, (identity, _) in new.items()
+        ]
         try:
-            result = self._runner.run(request)
+            results = self._runner.run_all([request for _, request in new.values()])
         except RunInterrupted as error:
-            self._journal.fail(ticket, {"kind": "interrupted", "message": str(error)}, Decimal(0))
+            self._give_up(tickets, "interrupted", error)
             raise Interrupted from error
         except Exception as error:
-            self._journal.fail(ticket, {"kind": type(error).__name__, "message": str(error)}, Decimal(0))
+            self._give_up(tickets, type(error).__name__, error)
             raise
-        record = {"result": result.to_json(), "timeout_s": request.timeout_s}
-        self._journal.complete(ticket, record, Decimal(0))
-        return result
+        if kind == SCORE:
+            results = tuple(replace(result, equity=None, trades=()) for result in results)
+        for ticket, result in zip(tickets, results, strict=True):
+            record = {"result": result.to_json(), "timeout_s": self._timeout_s}
+            self._journal.complete(ticket, record, Decimal(0))
+        return dict(zip(new, results, strict=True))
+
+    def _give_up(self, tickets: Sequence[int], kind: str, error: Exception) -> None:
+        for ticket in tickets:
+            self._journal.fail(ticket, {"kind": kind, "message": str(error)}, Decimal(0))
 
     def _labels(self, idea: Idea, stage: str) -> dict[str, str]:
         return {"batch": self._batch, "idea": idea.idea_id, "stage": stage}

@@ -11,6 +11,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,11 +20,13 @@ from models.base import Usage
 from models.memory import Budget, OverBudget
 from rbi.database import Database, readable
 from rbi.idea_rows import change_ideas, insert_ideas
+from rbi.ledger import TRIAL_TABLE, Trial
 from rbi.owners import is_alive, owner_name
 from rbi.records import (
     NANO,
     BatchRecord,
     IdeaRecord,
+    Spending,
     StageUsage,
     Totals,
     batch_of,
@@ -36,12 +39,13 @@ from rbi.records import (
 from rbi.selection import NO_CHANGES, Changes
 
 APPLICATION_ID = 0x52424931  # "RBI1": tells our file from any other SQLite file
-SCHEMA = 3
+SCHEMA = 4
 # The labels that have a column: nothing else gets into a statement.
 _LABEL_COLUMNS = {"batch": "batch", "idea": "idea", "stage": "stage", "model": "model"}
 T = TypeVar("T")
 
-_TABLES = """
+_TABLES = (
+    """
 CREATE TABLE effect (
     id INTEGER PRIMARY KEY,
     key TEXT NOT NULL,
@@ -87,6 +91,8 @@ CREATE TABLE batch_idea (
     UNIQUE (batch, number)
 );
 """
+    + TRIAL_TABLE
+)
 
 _CHANGES = {
     1: """
@@ -98,6 +104,7 @@ ALTER TABLE effect ADD COLUMN output_tokens INTEGER;
 CREATE INDEX effect_money ON effect (batch, idea, state, cost_nano_usd, reserved_nano_usd)
 """,
     2: "ALTER TABLE batch_idea ADD COLUMN trial INTEGER NOT NULL DEFAULT 1",
+    3: TRIAL_TABLE,
 }
 
 # What an effect counts for in a budget: its cost once that is known, its worst case until then.
@@ -133,9 +140,13 @@ class Journal:
     def verify(self) -> int:
         """Read every record back and return how many there are. Raises `RbiError` at the first that is damaged."""
         self.batches()
-        for name in ("batch_idea", "effect"):
-            make = idea_of if name == "batch_idea" else call_of
-            for (number,) in self._db.query(f"SELECT rowid FROM {name}"):  # noqa: S608 - our own two names
+        makers: dict[str, Callable[[sqlite3.Row], object]] = {
+            "batch_idea": idea_of,
+            "effect": call_of,
+            "trial": Trial.from_row,
+        }
+        for name, make in makers.items():
+            for (number,) in self._db.query(f"SELECT rowid FROM {name}"):  # noqa: S608 - our own names
                 rows = self._db.query(f"SELECT * FROM {name} WHERE rowid = ?", number)  # noqa: S608
                 self._read(rows, make)
         return int(self._db.query("SELECT count(*) FROM effect")[0][0])
@@ -278,7 +289,7 @@ class Journal:
         return Totals(
             answers=count("model", "done"),
             failed_calls=count("model", "failed"),
-            backtests=count("backtest", "done"),
+            backtests=count("backtest", "done") + count("score", "done"),
             cost_usd=sum((row["nano"] or 0 for row in ended), start=0) * NANO,
             unknown_cost=sum(row["unknown"] for row in ended),
             in_flight=alive,
@@ -288,6 +299,30 @@ class Journal:
             input_tokens=total("sent"),
             output_tokens=total("written"),
         )
+
+    def spending(self, batch: str) -> dict[tuple[str, str], Spending]:
+        """What the model calls of a batch took that have ended, by idea id and stage, as they began."""
+        rows = self._db.query(
+            "SELECT idea, stage, sum(state = 'done') AS answered, sum(state = 'failed') AS failed,"
+            " coalesce(sum(input_tokens), 0) AS sent, coalesce(sum(output_tokens), 0) AS written,"
+            " coalesce(sum(cost_nano_usd), 0) AS nano, sum(state = 'done' AND input_tokens IS NULL) AS uncounted,"
+            " sum(cost_known = 0) AS unknown"
+            " FROM effect WHERE batch = ? AND kind = 'model' AND state != 'intent'"
+            " GROUP BY idea, stage ORDER BY min(id)",
+            batch,
+        )
+        return {
+            (row["idea"], row["stage"]): Spending(
+                calls=row["answered"],
+                failed=row["failed"],
+                input_tokens=row["sent"],
+                output_tokens=row["written"],
+                cost_usd=row["nano"] * NANO,
+                unknown_tokens=row["uncounted"],
+                unknown_cost=row["unknown"],
+            )
+            for row in rows
+        }
 
     def usage_by_stage(self, model: str) -> dict[str, StageUsage]:
         """What the calls that ``model`` (``provider:name``, as asked for) answered took, by stage."""
@@ -302,6 +337,19 @@ class Journal:
         """The model calls and backtests made for one idea, in order: kind, stage, state, seconds, cost, detail."""
         rows = self._db.query("SELECT * FROM effect WHERE batch = ? AND idea = ? ORDER BY id", batch, idea_id)
         return list(self._read(rows, call_of))
+
+    def record_trials(self, trials: Sequence[Trial]) -> None:
+        """Add trials to the ledger; one that an idea has there already is not counted again."""
+        with self._db.transaction(durable=False) as db:
+            db.executemany(
+                f"INSERT OR IGNORE INTO trial VALUES ({', '.join('?' * len(fields(Trial)))})",  # noqa: S608
+                [trial.row() for trial in trials],
+            )
+
+    def trials(self, idea_id: str) -> tuple[Trial, ...]:
+        """Every trial ever made for an idea, in any batch, in the order in which they were made."""
+        rows = self._db.query("SELECT * FROM trial WHERE idea = ? ORDER BY rowid", idea_id)
+        return self._read(rows, Trial.from_row)
 
     # Batches
 

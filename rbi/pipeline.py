@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-from models.errors import BudgetSpent, Interrupted, ModelError
+from models.errors import BudgetSpent, ModelError
 from rbi.data.slices import DEV
+from rbi.diagnosis import described
 from rbi.domain import Backtest, Draft, Idea, IdeaReport, Outcome, OutcomeKind, Verdict
+from rbi.repairs.findings import MISLEADING
+from rbi.stages.asking import ends_the_batch
 from rbi.stages.check import check
 from rbi.stages.context import Context
+from rbi.stages.debug import debug
 from rbi.stages.feasibility import feasibility
 from rbi.stages.intake import intake
-from rbi.stages.repair import described, repair
 from rbi.stages.research import research
 from rbi.stages.run import run
 from rbi.stages.write import write
-from rbi.writers import BUDGET
 from runners.base import FailureKind
 
 Stage = Callable[[Draft, Context], Draft]
-STAGES: tuple[Stage, ...] = (intake, research, feasibility, write, check, run, repair)
+STAGES: tuple[Stage, ...] = (intake, research, feasibility, write, check, run, debug)
 STAGE_NAMES = tuple(stage.__name__ for stage in STAGES)
 
 FEW_TRADES = 30
@@ -42,7 +45,7 @@ def run_idea(idea: Idea, context: Context, entered: Callable[[str], None]) -> Id
         try:
             draft = stage(draft, context)
         except ModelError as error:
-            if _ends_the_batch(error):
+            if ends_the_batch(error):
                 raise
             return IdeaReport(draft, _model_failed(stage.__name__, error))
         if draft.outcome:
@@ -62,6 +65,18 @@ def run_given(draft: Draft, context: Context, entered: Callable[[str], None]) ->
 
 def conclude(draft: Draft) -> Outcome:
     """The outcome of an idea whose strategy was written."""
+    outcome = _concluded(draft)
+    return replace(outcome, reasons=(*outcome.reasons, *_doubts(draft), *draft.remarks))
+
+
+def _doubts(draft: Draft) -> Iterator[str]:
+    """What the check found in the chosen version that misleads although it runs."""
+    for problem in draft.attempts[draft.chosen - 1].problems:
+        if problem.rule in MISLEADING:
+            yield f"line {problem.line} ({problem.rule}): {problem.message}"
+
+
+def _concluded(draft: Draft) -> Outcome:
     chosen = draft.chosen_backtests
     failed = [(b, b.result.failure) for b in chosen if b.result.failure]
     reasons = tuple(f"{b.bars.name}: {described(failure)}" for b, failure in failed)
@@ -72,7 +87,7 @@ def conclude(draft: Draft) -> Outcome:
     if any(b.trades for b in chosen):
         verdict, judged = judge(chosen)
         return Outcome(OutcomeKind.TRADED, verdict, (*judged, *reasons))
-    problem = draft.attempts[-1].problem
+    problem = draft.attempts[draft.chosen - 1].problem
     broken = next((failure for _, failure in failed if not failure.kind.has_numbers), problem)
     if broken:
         return Outcome(OutcomeKind.FAILED, None, reasons or (described(broken),), cause=broken.kind.value)
@@ -96,12 +111,6 @@ def _is_bust(backtest: Backtest) -> bool:
     if failure is not None and failure.kind is FailureKind.BUST:
         return True
     return stats is not None and stats.equity_final is not None and stats.equity_final <= 0
-
-
-def _ends_the_batch(error: ModelError) -> bool:
-    if isinstance(error, BudgetSpent):
-        return error.budget == BUDGET
-    return error.fatal or isinstance(error, Interrupted)
 
 
 def _model_failed(stage: str, error: ModelError) -> Outcome:

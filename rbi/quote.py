@@ -17,8 +17,8 @@ from models.base import Usage
 from models.cost import PriceTable
 from rbi.config import RateLimits
 
-ASKED_STAGES = ("research", "write", "repair")
-OUTPUT_TOKENS = {"research": (300, 800), "write": (500, 1500), "repair": (600, 1800)}  # low, likely
+ASKED_STAGES = ("research", "write", "debug")
+OUTPUT_TOKENS = {"research": (300, 800), "write": (500, 1500), "debug": (600, 1800)}  # low, likely
 FAILURE_TOKENS = 150  # what the repair prompt says about the failure
 REPAIRED_SHARE = 0.5
 CALL_SECONDS = (5.0, 20.0, 60.0)
@@ -228,7 +228,7 @@ def repaired_share(measured: Mapping[str, MeasuredUsage]) -> float:
     written = measured.get("write")
     if written is None or written.calls < ENOUGH_CALLS:
         return REPAIRED_SHARE
-    repaired = measured.get("repair")
+    repaired = measured.get("debug")
     return min(1.0, repaired.calls / written.calls) if repaired else 0.0
 
 
@@ -259,7 +259,7 @@ def _stage(stage: str, work: Work, prices: PriceTable, share: float) -> StageQuo
 
 
 def _calls(stage: str, ideas: int, share: float) -> Range:
-    return Range(0, ideas * share, ideas) if stage == "repair" else Range(ideas, ideas, ideas)
+    return Range(0, ideas * share, ideas) if stage == "debug" else Range(ideas, ideas, ideas)
 
 
 def _output_tokens(stage: str, work: Work) -> Range:
@@ -274,9 +274,9 @@ def _output_tokens(stage: str, work: Work) -> Range:
 def _input_tokens(stage: str, work: Work) -> Range:
     own = work.prompt_tokens[stage]
     tokens = Range(own, own, own)
-    if stage in ("write", "repair"):
+    if stage in ("write", "debug"):
         tokens += _output_tokens("research", work)
-    if stage == "repair":
+    if stage == "debug":
         tokens += _output_tokens("write", work)
         tokens += Range(FAILURE_TOKENS, FAILURE_TOKENS, FAILURE_TOKENS)
     if is_measured(stage, work.measured):

@@ -20,7 +20,7 @@ from rbi.diagnostics import diagnostics
 from rbi.domain import Attempt, Backtest, Brief, IdeaReport, Row, slug
 from rbi.equity_svg import equity_svg
 from rbi.leaderboard import rows_of
-from rbi.terminal import printable
+from rbi.terminal import counted, printable
 from runners.base import BarsFile, Captured, EquityCurve, FailureKind, RunResult, Trade
 from runners.packing import pack_value
 
@@ -100,10 +100,32 @@ def outcome_record(report: IdeaReport, folder: str) -> dict[str, Any]:
             b.result.failure is not None and b.result.failure.kind is FailureKind.TIMEOUT
             for b in draft.backtests
         ),
-        "versions": [attempt.version for attempt in draft.attempts],
+        "attempts": [_attempt_record(attempt) for attempt in draft.attempts],
+        "trials": len(draft.backtests) + draft.tries,
+        "remarks": list(draft.remarks),
         "models": list(dict.fromkeys(draft.models)),
         "rows": [asdict(row) for row in rows_of(report, folder)],
         "backtests": [{"dataset": b.bars.name, **findings(b)} for b in draft.chosen_backtests],
+    }
+
+
+def _attempt_record(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "reason": attempt.reason.value,
+        "version": attempt.version,
+        "model": attempt.model,
+        "base": attempt.base,
+        "rejected": attempt.rejected,
+        "fixes": [
+            {
+                "rule": fix.rule,
+                "line": fix.line,
+                "reason": fix.reason,
+                "changes_orders": fix.changes_orders,
+            }
+            for fix in attempt.fixes
+        ],
+        "problems": [asdict(problem) for problem in attempt.problems],
     }
 
 
@@ -116,7 +138,10 @@ def files_of(report: IdeaReport, record: Mapping[str, Any]) -> dict[str, str]:
     if draft.note:
         files["research.md"] = draft.note.markdown.rstrip() + "\n"
     for number, attempt in enumerate(draft.attempts, start=1):
-        files[f"attempts/{number:02d}-{attempt.reason.value}.py"] = attempt.source
+        name = f"attempts/{number:02d}-{attempt.reason.value}"
+        files[f"{name}.py"] = attempt.source
+        if attempt.fixes or attempt.problems:
+            files[f"{name}.md"] = findings_page(attempt)
     if draft.chosen:
         files["strategy.py"] = draft.attempts[draft.chosen - 1].source
     for number, backtest in enumerate(draft.backtests, start=1):
@@ -126,6 +151,23 @@ def files_of(report: IdeaReport, record: Mapping[str, Any]) -> dict[str, str]:
     files[OUTCOME_FILE] = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     files["summary.md"] = summary(report, record)
     return files
+
+
+def findings_page(attempt: Attempt) -> str:
+    """What the check changed in a version, each change as a diff with its reason, and what it left."""
+    lines = ["# What was found without running it"]
+    for fix in attempt.fixes:
+        changes = " It changes which orders are placed." if fix.changes_orders else ""
+        lines += ["", f"## Line {fix.line}: {fix.rule}, mended", "", f"{fix.reason}.{changes}", ""]
+        lines += ["```diff", fix.diff.rstrip("\n"), "```"]
+    for problem in attempt.problems:
+        lines += [
+            "",
+            f"## Line {problem.line}: {problem.rule}, left",
+            "",
+            f"{problem.message}. {problem.hint}",
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def brief_page(brief: Brief) -> str:
@@ -254,5 +296,8 @@ def _figures(rows: list[Row]) -> list[str]:
 
 
 def _attempt_line(number: int, attempt: Attempt) -> str:
+    writer = f" by {attempt.model}" if attempt.model else ""
     remark = f": {' '.join(attempt.remark.split())}" if attempt.remark else ""
-    return f"{number}. {attempt.reason.value}{f' by {attempt.model}' if attempt.model else ''}{remark}"
+    fixes = f" [{counted(len(attempt.fixes), 'change')} made without a model]" if attempt.fixes else ""
+    rejected = f" [not kept: {' '.join(attempt.rejected.split())}]" if attempt.rejected else ""
+    return f"{number}. {attempt.reason.value}{writer}{remark}{fixes}{rejected}"

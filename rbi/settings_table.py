@@ -73,6 +73,33 @@ def _dollars(key: str, text: str, example: float | None = None, *, resumable: bo
     return Setting(key, text, kind=float, low=0, metavar="USD", example=example, resumable=resumable)
 
 
+def _rounds(stage: str, text: str) -> Setting:
+    return Setting(
+        f"{stage}_rounds",
+        f"most times a strategy is {text} (0: never)",
+        kind=int,
+        low=0,
+        high=10,
+        metavar="N",
+        identity=True,
+        identity_if_set=True,
+    )
+
+
+def _target(score: str, text: str, example: float) -> Setting:
+    return Setting(
+        f"target_{score}",
+        text,
+        kind=float,
+        low=-100,
+        high=1_000_000,
+        metavar=score.upper(),
+        identity=True,
+        identity_if_set=True,
+        example=example,
+    )
+
+
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         "ideas",
@@ -92,7 +119,7 @@ SETTINGS: tuple[Setting, ...] = (
     _stage_model("research", "turns an idea into rules"),
     _stage_model("code", "writes the strategy"),
     _stage_model("debug", "repairs a strategy that fails"),
-    _stage_model("optimize", "improves a strategy; no stage does that yet"),
+    _stage_model("optimize", "improves a strategy"),
     Setting(
         "temperature",
         "how freely models choose their words (default: the provider's own; many models refuse it)",
@@ -172,6 +199,10 @@ SETTINGS: tuple[Setting, ...] = (
         metavar="NETWORK,...",
         resumable=True,
     ),
+    _rounds("debug", "given back to the model when it fails or never trades"),
+    _rounds("optimize", "given to the model to be improved"),
+    _target("return", "return on the dev slice, in percent, at which optimizing ends (default: 50)", 50.0),
+    _target("sharpe", "annualised Sharpe ratio to optimize for, in place of the return", 1.5),
     Setting("cash", "starting cash of every backtest", kind=float, low=1, metavar="AMOUNT", identity=True),
     _rate("commission", "commission a side, as a fraction", 0, 0.1),
     _rate("spread", "bid-ask spread, as a fraction", 0, 0.1),

@@ -21,7 +21,7 @@ BUDGET_PER_IDEA = "budget per idea"
 STAGE_SETTINGS: Mapping[str, str] = {
     "research": "research_model",
     "write": "code_model",
-    "repair": "debug_model",
+    "debug": "debug_model",
     "optimize": "optimize_model",
 }
 

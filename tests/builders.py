@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -15,8 +16,8 @@ import numpy as np
 from models.base import Usage
 from models.client import Answer
 from rbi.domain import Brief, Idea
-from rbi.stages.context import Context
-from runners.base import BarsFile, Captured, EquityCurve, Failure, RunResult, Trade
+from rbi.stages.context import Context, Scenario
+from runners.base import BarsFile, Captured, EquityCurve, Failure, RunResult, Scalar, Trade
 from runners.stats import BacktestStats
 
 DAY_NS = 86_400_000_000_000
@@ -100,6 +101,7 @@ class ScriptedEffects:
         self.result = result
         self.asked: list[tuple[str, Mapping[str, str]]] = []
         self.ran: list[tuple[str, str]] = []
+        self.scored: list[tuple[str, dict[str, Scalar]]] = []
 
     def brief(self, idea: Idea) -> Brief:
         found = self.briefs[idea.text]
@@ -114,9 +116,16 @@ class ScriptedEffects:
             raise answer
         return Answer(answer, "test", "model", Usage(), None, None, False, 1)
 
-    def backtest(self, idea: Idea, source: str, bars: BarsFile) -> RunResult:
-        self.ran.append((source, bars.name))
-        return self.result(source, bars)
+    def backtest(self, idea: Idea, stage: str, source: str, scenario: Scenario) -> RunResult:
+        self.ran.append((source, scenario.bars.name))
+        return self.result(source, scenario.bars)
+
+    def scores(
+        self, idea: Idea, stage: str, source: str, scenarios: Sequence[Scenario]
+    ) -> tuple[RunResult, ...]:
+        self.scored += [(source, dict(scenario.params)) for scenario in scenarios]
+        results = [self.result(source, scenario.bars) for scenario in scenarios]
+        return tuple(replace(result, equity=None, trades=()) for result in results)
 
 
 def context(effects: ScriptedEffects) -> Context:

@@ -149,4 +149,6 @@ def _check_places(path: Path, text: str) -> None:
 
 
 def _fill(template: str, inputs: Mapping[str, str]) -> str:
-    return _PLACE.sub(lambda place: inputs[place.group(1)], template)
+    ends = re.compile(rf"</\s*(?=(?:{'|'.join(map(re.escape, inputs))})\s*>)", re.IGNORECASE)
+    # What stands between two tags must not end there by itself: the rest of it would be read as ours.
+    return _PLACE.sub(lambda place: ends.sub("< /", inputs[place.group(1)]), template)

@@ -1,4 +1,4 @@
-"""Check: what can be known to fail without running anything."""
+"""Check: what is certain to fail or mislead is repaired without a model, or known without running anything."""
 
 from __future__ import annotations
 
@@ -7,19 +7,26 @@ from dataclasses import replace
 
 from models.syntax import parse
 from rbi.domain import Attempt, Draft
+from rbi.repairs import examine
 from rbi.stages.context import Context
 from runners.base import Failure, FailureKind
 
 
 def check(draft: Draft, context: Context) -> Draft:  # noqa: ARG001 - every stage has the same shape
-    """Mark the newest attempt if it cannot run."""
+    """Repair the newest attempt, and mark it if it cannot run."""
     attempt = draft.attempts[-1]
     return replace(draft, attempts=(*draft.attempts[:-1], checked(attempt)))
 
 
 def checked(attempt: Attempt) -> Attempt:
-    """The attempt with the first problem found, if any."""
-    return attempt if attempt.problem else replace(attempt, problem=find_problem(attempt.source))
+    """The attempt with its certain fixes made, the problems that are left, and what keeps it from being run."""
+    if attempt.problem:
+        return attempt
+    problem = find_problem(attempt.source)
+    if problem:
+        return replace(attempt, problem=problem)
+    found = examine(attempt.source)
+    return replace(attempt, source=found.source, fixes=found.fixes, problems=found.problems)
 
 
 def find_problem(source: str) -> Failure | None:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol
 
 from models.client import Answer
 from rbi.domain import Brief, Idea
 from rbi.intake.duplicates import Duplicate
-from runners.base import BarsFile, RunResult
+from runners.base import BarsFile, RunResult, Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Bars, parameters of the class in place of its own, and costs as a multiple of the batch's."""
+
+    bars: BarsFile
+    params: Mapping[str, Scalar] = field(default_factory=lambda: MappingProxyType({}))
+    cost_factor: float = 1.0
 
 
 class Effects(Protocol):
@@ -24,8 +34,17 @@ class Effects(Protocol):
         """The answer to a stage's prompt. Raises `models.errors.ModelError`."""
         ...
 
-    def backtest(self, idea: Idea, source: str, bars: BarsFile) -> RunResult:
-        """The result of a strategy on a slice. Raises `runners.base.RunnerError`."""
+    def backtest(self, idea: Idea, stage: str, source: str, scenario: Scenario) -> RunResult:
+        """The result of a strategy in one scenario. Raises `runners.base.RunnerError`."""
+        ...
+
+    def scores(
+        self, idea: Idea, stage: str, source: str, scenarios: Sequence[Scenario]
+    ) -> tuple[RunResult, ...]:
+        """The statistics of a strategy in many scenarios, one result for each, without trades and equity.
+
+        They share one process: a winner is run by itself before it counts. Raises `runners.base.RunnerError`.
+        """
         ...
 
 
@@ -44,6 +63,22 @@ class Admission:
 ADMIT_ALL_BUT_FLAGGED = Admission()
 
 
+class Score(StrEnum):
+    """What optimizing tries to raise, as the mean over the datasets."""
+
+    RETURN = "return"  # percent over the slice
+    SHARPE = "sharpe"  # annualised
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What optimizing is after: ``score`` at ``target`` or above, in at most ``rounds`` answers of a model."""
+
+    score: Score = Score.RETURN
+    target: float = 50.0
+    rounds: int = 10
+
+
 OHLCV = ("Open", "High", "Low", "Close", "Volume")
 # What a strategy may import beside the libraries that have places of their own: module -> its name as published.
 _LIBRARIES = {"talib": "TA-Lib", "pandas_ta": "pandas-ta", "scipy": "SciPy"}
@@ -51,12 +86,17 @@ _LIBRARIES = {"talib": "TA-Lib", "pandas_ta": "pandas-ta", "scipy": "SciPy"}
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """``versions`` are those of the strategy environment; ``slices`` hold dev bars only, with these ``columns``."""
+    """``versions`` are those of the strategy environment; ``slices`` hold dev bars only, with these ``columns``.
+
+    ``debug_rounds`` is the most answers of a model that an idea's strategy is debugged with.
+    """
 
     effects: Effects
     slices: tuple[BarsFile, ...]
     versions: Mapping[str, str]
     admission: Admission = ADMIT_ALL_BUT_FLAGGED
+    debug_rounds: int = 10
+    goal: Goal = Goal()
     columns: tuple[str, ...] = OHLCV
 
     @property

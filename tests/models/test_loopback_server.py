@@ -129,7 +129,7 @@ class Writer(BaseModel):
         return ModelResponse(text, self.provider, self.model, None)
 
 
-def asked_about(user: str, system: str = "Stage: repair\nBe brief.") -> Asked:
+def asked_about(user: str, system: str = "Stage: debug\nBe brief.") -> Asked:
     return Asked("openai", "m", system, user, False, 1)
 
 
@@ -139,7 +139,7 @@ def test_the_stage_and_inputs_are_read_out_of_the_text() -> None:
         "<failure>line 1\nline 2</failure>\n<other>\nx\n</other>"
     )
     prompt = prompt_of(asked_about(user))
-    assert prompt.stage == "repair"
+    assert prompt.stage == "debug"
     assert prompt.inputs == {
         "idea": "buy & hold < 5",
         "code": "if a < b:\n    pass",
@@ -149,7 +149,7 @@ def test_the_stage_and_inputs_are_read_out_of_the_text() -> None:
 
 def test_a_writer_answers_refuses_and_fails_over_the_wire() -> None:
     answers = answers_of(Writer())
-    assert answers(asked_about("<idea>\nbuy\n</idea>")) == '["repair", {"idea": "buy"}]'
+    assert answers(asked_about("<idea>\nbuy\n</idea>")) == '["debug", {"idea": "buy"}]'
     refused = answers(asked_about("<idea>impossible</idea>"))
     assert isinstance(refused, Reply)
     assert refused.stop == "refused"

@@ -32,7 +32,7 @@ from runners.base import RunRequest, RunResult, Terms
 URL = "https://a.org/rules"
 RULES = "Buy when the close crosses above the 50-day average and sell when it falls below the 20-day average."
 NOTE = "# Cross\nCoverage: wholly\n"
-ANSWERS = {"research": NOTE, "write": "```python\nclass S: pass\n```", "repair": "no"}
+ANSWERS = {"research": NOTE, "write": "```python\nclass S: pass\n```", "debug": "no"}
 LINKED = Idea(1, URL)
 
 

@@ -30,6 +30,7 @@ from rbi.prompts import shipped
 from rbi.records import BatchRecord
 from rbi.results import IdeaFolders
 from rbi.settings_table import SANDBOXES
+from rbi.stages.context import Scenario
 from rbi.views import results_table
 from rbi.writers import Writers
 from runners.base import (
@@ -273,7 +274,7 @@ def test_effects_run_sources_as_what_they_are_told_and_know_what_is_recorded(tmp
     }
     script, other = made[Mode.SCRIPT], made[Mode.CLASS]
     assert script.recorded(SOURCE, bars()) is None
-    ran = script.backtest(Idea(1, "s"), SOURCE, bars())
+    ran = script.backtest(Idea(1, "s"), "run", SOURCE, Scenario(bars()))
     assert [request.mode for request in runner.requests] == [Mode.SCRIPT]
     found = script.recorded(SOURCE, bars())
     assert found is not None

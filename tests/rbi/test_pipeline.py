@@ -16,7 +16,7 @@ IDEA = Idea(1, "buy low")
 NOTE = "# Low\nCoverage: wholly\n"
 FIRST = "```python\nclass First: pass\n```"
 SECOND = "It divided by zero.\n```python\nclass Second: pass\n```"
-ANSWERS = {"research": NOTE, "write": FIRST, "repair": SECOND}
+ANSWERS = {"research": NOTE, "write": FIRST, "debug": SECOND}
 ERROR = Failure(FailureKind.ERROR, "ZeroDivisionError", "guard it", line=3, source_line="1 / 0")
 
 
@@ -74,13 +74,13 @@ def test_one_repair_is_asked_for_and_the_repaired_version_stands(first: RunResul
     assert report.outcome.kind is OutcomeKind.TRADED
     assert report.draft.chosen == 2
     assert report.draft.attempts[1].remark == "It divided by zero."
-    assert [stage for stage, _ in effects.asked].count("repair") == 1
+    assert [stage for stage, _ in effects.asked].count("debug") == 1
 
 
 def test_the_repair_is_told_what_failed_where_and_on_what() -> None:
     effects = ScriptedEffects(ANSWERS, always(bad_result(ERROR)))
     go(effects)
-    told = dict(effects.asked)["repair"]
+    told = dict(effects.asked)["debug"]
     assert told["failure"].startswith("error: ZeroDivisionError\nLine 3: 1 / 0")
     assert "GOOG" in told["failure"]
     assert told["code"] == "class First: pass\n"
@@ -99,16 +99,17 @@ def test_a_repair_that_makes_it_worse_does_not_replace_what_traded() -> None:
 
 
 def test_a_repair_that_changes_nothing_is_not_run_again() -> None:
-    effects = ScriptedEffects({**ANSWERS, "repair": FIRST}, always(bad_result(ERROR)))
+    effects = ScriptedEffects({**ANSWERS, "debug": FIRST}, always(bad_result(ERROR)))
     report, _ = go(effects)
     assert len(effects.ran) == 2
-    assert len(report.draft.attempts) == 1
+    assert [bool(attempt.rejected) for attempt in report.draft.attempts] == [False, True]
     assert (report.outcome.kind, report.outcome.cause) == (OutcomeKind.FAILED, "error")
+    assert any("the same code came back" in reason for reason in report.outcome.reasons)
 
 
 def test_what_the_check_stops_is_never_run() -> None:
     effects = ScriptedEffects(
-        {**ANSWERS, "write": "```python\nclass S(\n```", "repair": "```python\nx = 1"}, always(good_result())
+        {**ANSWERS, "write": "```python\nclass S(\n```", "debug": "```python\nx = 1"}, always(good_result())
     )
     report, _ = go(effects)
     assert effects.ran == []

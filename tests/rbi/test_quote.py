@@ -38,7 +38,7 @@ def chains(*models: QuotedModel) -> Mapping[str, Sequence[QuotedModel]]:
 
 WORK = Work(
     ideas=100,
-    prompt_tokens={"research": 400.0, "write": 500.0, "repair": 300.0},
+    prompt_tokens={"research": 400.0, "write": 500.0, "debug": 300.0},
     chains=chains(CHEAP),
     datasets=2,
     workers=10,
@@ -90,7 +90,7 @@ def test_a_spare_model_without_a_price_leaves_only_the_highest_cost_unknown() ->
 
 
 def test_one_unpriced_stage_is_enough_for_an_unknown_sum() -> None:
-    made = quoted(chains={**chains(CHEAP), "repair": (UNPRICED,)})
+    made = quoted(chains={**chains(CHEAP), "debug": (UNPRICED,)})
     assert made.usd.likely is None
     assert made.stages[0].usd.likely is not None
 
@@ -112,7 +112,7 @@ def test_what_enough_calls_took_replaces_what_was_assumed() -> None:
 
 
 def test_the_share_of_repairs_is_measured_too() -> None:
-    measured = {"write": Used(40, 10.0, 10.0), "repair": Used(10, 10.0, 10.0)}
+    measured = {"write": Used(40, 10.0, 10.0), "debug": Used(10, 10.0, 10.0)}
     assert quoted(measured=measured).calls.likely == 225
     assert quoted(measured={"write": Used(40, 10.0, 10.0)}).calls.likely == 200
 

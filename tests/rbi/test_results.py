@@ -37,7 +37,7 @@ FAILURE = Failure(FailureKind.ORDER_PRICE, "stop above entry", "put it below", l
 
 def report() -> IdeaReport:
     first = Attempt(AttemptReason.WRITTEN, "x = 1\n", "offline:rules")
-    second = Attempt(AttemptReason.REPAIRED, "x = 2\n", "offline:rules", "moved the stop")
+    second = Attempt(AttemptReason.DEBUGGED, "x = 2\n", "offline:rules", "moved the stop")
     backtests = (
         Backtest(1, bars("GOOG"), bad_result(FAILURE)),
         Backtest(2, bars("GOOG"), good_result()),
@@ -63,7 +63,7 @@ def test_a_folder_holds_everything_the_idea_led_to(tmp_path: Path) -> None:
             "outcome.json",
             "summary.md",
             "attempts/01-written.py",
-            "attempts/02-repaired.py",
+            "attempts/02-debugged.py",
             "backtests/01-goog/backtest.json",
             "backtests/01-goog/stdout.txt",
             "backtests/01-goog/stderr.txt",

@@ -22,6 +22,11 @@ def test_an_answer_without_fences_is_code() -> None:
     assert extract_code(CODE) == (CODE, "", None)
 
 
+def test_what_a_model_thought_is_neither_code_nor_remark() -> None:
+    thought = f"<think>\nI could write\n```python\n{CODE * 5}```\n</think>\n"
+    assert extract_code(f"{thought}I changed x.\n```python\n{CODE}```") == (CODE, "I changed x.", None)
+
+
 def test_an_answer_cut_off_inside_its_code_is_never_run() -> None:
     _, _, problem = extract_code(f"```python\n{CODE}    def next(self):\n        if")
     assert problem is not None

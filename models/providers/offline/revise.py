@@ -19,6 +19,7 @@ _STEPS: tuple[tuple[str, float, float, float], ...] = (
     ("reward_risk", 0.5, 6.0, 1.5),
 )
 _ENOUGH_TRADES = 10
+_NO_TRADES = ("no_trades", "never_ordered")  # what a looser entry can help against
 _CROSSINGS = frozenset({"crossed_above", "crossed_below"})
 
 
@@ -47,7 +48,7 @@ def repair(code: str, failure: str, own: str | None) -> str:
     """
     kind = (failure.split() or [""])[0].strip(":.,").lower()
     tree = _parse(code)
-    if kind != "no_trades" or tree is None or not _has_entries(tree):
+    if kind not in _NO_TRADES or tree is None or not _has_entries(tree):
         if own is None:
             return _answer(
                 code, f"The offline writer has no repair for {_word(kind)}: the code is unchanged."

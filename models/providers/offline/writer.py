@@ -56,7 +56,7 @@ class OfflineWriter(BaseModel):
             return write_note(understand(idea), idea)
         if prompt.stage == "write":
             return _write(_input(prompt, "idea"))
-        if prompt.stage == "repair":
+        if prompt.stage == "debug":
             own = _module(prompt.inputs.get("idea", ""))
             return repair(_input(prompt, "code"), _input(prompt, "failure"), own)
         if prompt.stage == "optimize":
@@ -65,7 +65,7 @@ class OfflineWriter(BaseModel):
             )
         raise BadRequest(
             f"the offline writer has no stage {prompt.stage!r}",
-            hint="It knows research, write, repair and optimize; choose a language model with --model.",
+            hint="It knows research, write, debug and optimize; choose a language model with --model.",
             model=self.model,
         )
 

@@ -44,7 +44,7 @@ def changed(before: str, after: str) -> dict[str, tuple[float, float]]:
 
 def test_no_trades_loosens_one_entry_condition_and_names_it() -> None:
     code = written(IDEA)
-    sentence, after = ask("repair", idea=IDEA, note="", code=code, failure="no_trades: 0 orders in 1611 bars")
+    sentence, after = ask("debug", idea=IDEA, note="", code=code, failure="no_trades: 0 orders in 1611 bars")
     assert changed(code, after) == {"volume_factor": (3.0, 2.25)}
     assert "`volume_factor` from 3 to 2.25" in sentence
 
@@ -52,7 +52,7 @@ def test_no_trades_loosens_one_entry_condition_and_names_it() -> None:
 def test_a_threshold_is_loosened_before_a_factor() -> None:
     idea = "Long when RSI is below 15 with volume above 3x its 20-day average, exit when RSI is above 50"
     code = written(idea)
-    _, after = ask("repair", idea=idea, note="", code=code, failure="no_trades")
+    _, after = ask("debug", idea=idea, note="", code=code, failure="no_trades")
     assert list(changed(code, after)) == ["rsi_level"]
     assert numbers(after)["rsi_level"] == 20
 
@@ -60,7 +60,7 @@ def test_a_threshold_is_loosened_before_a_factor() -> None:
 def test_repeated_repairs_end_at_bounds_with_the_code_unchanged() -> None:
     code = written(IDEA)
     for _ in range(60):
-        sentence, after = ask("repair", idea=IDEA, note="", code=code, failure="no_trades")
+        sentence, after = ask("debug", idea=IDEA, note="", code=code, failure="no_trades")
         if after.strip() == code.strip():
             break
         code = after
@@ -70,7 +70,7 @@ def test_repeated_repairs_end_at_bounds_with_the_code_unchanged() -> None:
 
 def test_its_own_code_that_failed_comes_back_with_a_plain_admission() -> None:
     code = written(IDEA)
-    sentence, after = ask("repair", idea=IDEA, note="", code=code, failure="order: stop on the wrong side")
+    sentence, after = ask("debug", idea=IDEA, note="", code=code, failure="order: stop on the wrong side")
     assert after.strip() == code.strip()
     assert "its own code failed" in sentence
     assert "(order)" in sentence
@@ -85,14 +85,14 @@ FOREIGN = (
 @pytest.mark.parametrize("code", FOREIGN)
 @pytest.mark.parametrize("failure", ["syntax: invalid syntax", "no_trades", "exception: division by zero"])
 def test_code_of_others_that_failed_is_written_anew_from_the_idea(code: str, failure: str) -> None:
-    sentence, after = ask("repair", idea=IDEA, note="", code=code, failure=failure)
+    sentence, after = ask("debug", idea=IDEA, note="", code=code, failure=failure)
     assert after == written(IDEA)
     assert sentence.startswith("Written anew")
 
 
 @pytest.mark.parametrize("code", FOREIGN)
 def test_without_an_idea_that_it_reads_the_code_comes_back_unchanged(code: str) -> None:
-    sentence, after = ask("repair", idea="buy on good news", note="", code=code, failure="exception: no")
+    sentence, after = ask("debug", idea="buy on good news", note="", code=code, failure="exception: no")
     assert after.strip() == code.strip()
     assert "no repair" in sentence
 
@@ -135,6 +135,6 @@ def test_few_trades_put_looser_entries_first() -> None:
 
 
 def test_code_that_cannot_be_read_is_returned_as_it_is() -> None:
-    for stage in ("repair", "optimize"):
+    for stage in ("debug", "optimize"):
         _, after = ask(stage, idea="", note="", code="class (", failure="no_trades", stats="", history="")
         assert after.strip() == "class ("

@@ -1,0 +1,7 @@
+"""Check and repair of strategy code without a model and without running it."""
+
+from rbi.repairs.examination import examine
+from rbi.repairs.findings import Examination, Fix, Problem
+from rbi.repairs.guards import Guarded, guard
+
+__all__ = ["Examination", "Fix", "Guarded", "Problem", "examine", "guard"]

@@ -1,0 +1,127 @@
+"""Arrays that are used as pandas Series, and Series that are used as arrays."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from rbi.repairs.calls import is_indicator_call
+from rbi.repairs.findings import Edit, Proposal
+from rbi.repairs.flow import Flow
+from rbi.repairs.kind import Kind
+from rbi.repairs.module import Module
+from rbi.repairs.series_names import PLACES, SERIES_ONLY, SERIES_VALUES
+
+RULE = "array_as_series"
+_NEEDS_TIMES = frozenset({"vwap", "vp"})
+
+
+def raises(module: Module, flow: Flow, node: ast.AST) -> bool:
+    """Whether it is an attribute that only a Series has, of what is an array."""
+    return (
+        isinstance(node, ast.Attribute)
+        and node.attr in SERIES_ONLY
+        and flow.of(node.value).is_array
+        and not module.is_guarded(node)
+    )
+
+
+def wrap(module: Module, flow: Flow) -> Iterator[Proposal]:
+    """Make a Series where a Series' method is called; leave out what an array does not need."""
+    for node in module.nodes:
+        if not (isinstance(node, ast.Attribute) and raises(module, flow, node)):
+            continue
+        edit = _plainer(module, node) or _as_series(module, flow, node.value)
+        if edit:
+            reason = f"an array has no .{node.attr}: only a pandas Series has it"
+            yield Proposal(RULE, reason, (edit,))
+
+
+def _plainer(module: Module, node: ast.Attribute) -> Edit | None:
+    """For what an array can do without the word: ``x.iloc[-1]`` is ``x[-1]``."""
+    parent = module.parents[node]
+    if node.attr in PLACES and isinstance(parent, ast.Subscript) and parent.value is node:
+        return module.text.cut(node.value, node)
+    if node.attr == "to_numpy" and isinstance(parent, ast.Call) and not (parent.args or parent.keywords):
+        return module.text.cut(node.value, parent)
+    if node.attr in SERIES_VALUES and not (isinstance(parent, ast.Call) and parent.func is node):
+        return module.text.cut(node.value, node)
+    return None
+
+
+def _as_series(module: Module, flow: Flow, node: ast.expr, *, dated: bool = False) -> Edit | None:
+    """Wrapped so that it has the same index as the other Series of its function; ``None`` if they differ."""
+    function = module.function(node)
+    around = [flow.of(n) for n in ast.walk(function)] if function else []
+    if dated or Kind.DATED in around:
+        if not dated and Kind.SERIES in around:
+            return None
+        text = module.text.of(node)
+        if isinstance(node, ast.Attribute | ast.Name | ast.Subscript):
+            return module.text.replace(node, f"{text}.s")
+        if module.method(node) is None:
+            return None
+        return module.text.replace(node, f"{_pandas(module)}.Series({text}, index=self.data.index)")
+    return module.text.replace(node, f"{_pandas(module)}.Series({module.text.of(node)})")
+
+
+def _pandas(module: Module) -> str:
+    return next((name for name, full in module.imported.items() if full == "pandas"), "pd")
+
+
+def last_values(module: Module, flow: Flow) -> Iterator[Proposal]:
+    """Counting from the end is ``.iloc`` for a Series: its index has no -1."""
+    for node in module.nodes:
+        if not (isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)):
+            continue
+        kind = flow.of(node.value)
+        fails = (kind is Kind.SERIES and _from_end(node.slice)) or (
+            kind in (Kind.DATED, Kind.PART) and flow.of(node.slice) is Kind.INTEGER
+        )
+        if fails and not module.is_guarded(node):
+            place = module.text.end(node.value)
+            bracket = module.text.source.find("[", place)
+            reason = "a Series is asked by its index: its values by number are .iloc"
+            yield Proposal(RULE, reason, (Edit(bracket, bracket, ".iloc"),))
+
+
+def _from_end(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.UnaryOp)
+        and isinstance(node.op, ast.USub)
+        and isinstance(node.operand, ast.Constant)
+        and type(node.operand.value) is int
+        and node.operand.value > 0
+    )
+
+
+def pandas_ta_arguments(module: Module, flow: Flow) -> Iterator[Proposal]:
+    """pandas_ta takes Series only; for an array it answers None."""
+    for node in module.nodes:
+        if not isinstance(node, ast.Call) or module.is_guarded(node):
+            continue
+        given = node.args[1:] if is_indicator_call(node) and node.args else node.args
+        name = module.full_name(node.args[0] if is_indicator_call(node) and node.args else node.func)
+        library, _, function = name.partition(".")
+        if library not in ("pandas_ta", "pandas_ta_classic") or _expects_none(module, node):
+            continue
+        dated = function in _NEEDS_TIMES or is_indicator_call(node)
+        values = [*given, *(k.value for k in node.keywords)]
+        for value in (v for v in values if flow.of(v).is_array):
+            edit = _as_series(module, flow, value, dated=dated and _has_times(value))
+            if edit:
+                reason = f"pandas_ta.{function} gives None for an array: it takes a pandas Series"
+                yield Proposal("indicator_shape", reason, (edit,))
+
+
+def _has_times(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and ast.unparse(node).startswith("self.data.")
+
+
+def _expects_none(module: Module, node: ast.Call) -> bool:
+    """Whether the code around a call looks whether there is a result."""
+    function = module.function(node)
+    return function is not None and any(
+        isinstance(n, ast.Constant) and n.value is None and isinstance(module.parents[n], ast.Compare)
+        for n in ast.walk(function)
+    )

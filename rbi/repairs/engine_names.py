@@ -1,0 +1,321 @@
+"""Attributes that the engine does not have, and what was meant by them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from rbi.repairs.findings import Edit, Proposal
+from rbi.repairs.flow import Flow
+from rbi.repairs.holding import Holding, enters_flat_only, holding
+from rbi.repairs.kind import Kind
+from rbi.repairs.libraries import (
+    BAR_NUMBER,
+    ENTRY_PRICE,
+    POSITION,
+    POSITION_MEANT,
+    STRATEGY,
+    TRADE,
+    TRADE_MEANT,
+)
+from rbi.repairs.module import Module
+from rbi.repairs.words import words
+
+RULE = "invented_attribute"
+_WORTH = frozenset({"portfolio_value", "total_equity", "account_value", "account_equity", "current_equity"})
+_WORTH_OF_ACCOUNTS = _WORTH | {"equity", "value", "total_value"}
+_ACCOUNTS = frozenset({"broker", "_broker", "account", "portfolio"})
+_OF_BROKER = frozenset({"equity", "_cash"})
+_WORTH_CALLED = words(
+    """
+    getvalue get_value get_equity get_portfolio_value get_account_value get_total_value equity
+    """
+)
+_ENTERED = {
+    "entry_time": "entry_time",
+    "entry_date": "entry_time",
+    "entry_datetime": "entry_time",
+    "open_time": "entry_time",
+    "opened_at": "entry_time",
+    "entry_bar": "entry_bar",
+    "entry_index": "entry_bar",
+    "open_bar": "entry_bar",
+}
+_CASH_CALLED = frozenset({"get_cash", "getcash", "get_balance", "cash", "get_available_cash"})
+_AT_FIRST = frozenset({"starting_cash", "initial_cash", "start_cash", "initial_capital", "starting_capital"})
+_CASH = frozenset({"cash", "balance", "available_cash", "_cash", "free_cash", "buying_power"})
+
+
+def set_on(flow: Flow, strategy: ast.ClassDef, kind: Kind) -> frozenset[str]:
+    """Attributes that are set somewhere on what is, or may be, of a kind."""
+    return frozenset(
+        n.attr
+        for n in ast.walk(strategy)
+        if isinstance(n, ast.Attribute)
+        and not isinstance(n.ctx, ast.Load)
+        and flow.of(n.value) in (kind, Kind.UNKNOWN)
+    )
+
+
+def own_names(flow: Flow, strategy: ast.ClassDef) -> frozenset[str]:
+    """What a strategy class defines or sets on itself."""
+    names = set(set_on(flow, strategy, Kind.STRATEGY))
+    for item in strategy.body:
+        if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(item.name)
+        else:
+            names |= {
+                n.id for n in ast.walk(item) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+            }
+    return frozenset(names)
+
+
+def complete(module: Module, strategy: ast.ClassDef) -> bool:
+    """Whether all attributes of a strategy can be read off its class."""
+    names = {getattr(n, "id", "") for n in ast.walk(strategy)} | {
+        getattr(n, "attr", "") for n in ast.walk(strategy)
+    }
+    dynamic = {"setattr", "__dict__", "vars", "__getattr__", "__getattribute__"}
+    return module.plain(strategy) and not names & dynamic and not strategy.decorator_list
+
+
+def attributes(module: Module, flow: Flow) -> Iterator[Proposal]:
+    """Rename or replace attributes of the strategy, its position and its trades that are not there."""
+    for strategy in module.strategies:
+        if not complete(module, strategy):
+            continue
+        own = {kind: set_on(flow, strategy, kind) for kind in (Kind.POSITION, Kind.TRADE)}
+        own[Kind.STRATEGY] = own_names(flow, strategy)
+        for node in ast.walk(strategy):
+            if not (isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)):
+                continue
+            if (
+                node.attr in own.get(flow.of(node.value), ())
+                or _is_called(module, node)
+                or module.is_guarded(node)
+            ):
+                continue
+            meant = _meant(module, flow, strategy, node)
+            if meant:
+                # One level around an attribute is part of what is replaced: self.broker.cash.
+                reason = f"there is no {ast.unparse(node)}: {meant} is meant"
+                yield Proposal(RULE, reason, (module.text.replace(node, meant),))
+
+
+def _is_called(module: Module, node: ast.AST) -> bool:
+    parent = module.parents[node]
+    return isinstance(parent, ast.Call) and parent.func is node
+
+
+def _meant(module: Module, flow: Flow, strategy: ast.ClassDef, node: ast.Attribute) -> str:
+    kind = flow.of(node.value)
+    owner = module.text.of(node.value)
+    if kind is Kind.POSITION:
+        return _of_position(module, flow, strategy, node, owner)
+    if kind is Kind.TRADE and node.attr not in TRADE:
+        if node.attr == "is_open" and owner.startswith("self.trades"):
+            return "True"
+        return f"{owner}.{TRADE_MEANT[node.attr]}" if node.attr in TRADE_MEANT else ""
+    if kind is Kind.STRATEGY and node.attr not in STRATEGY:
+        return _of_strategy(module, flow, node)
+    if isinstance(node.value, ast.Attribute) and node.value.attr in _ACCOUNTS:
+        account = flow.of(node.value.value) is Kind.STRATEGY and node.value.attr not in own_names(
+            flow, strategy
+        )
+        return _of_account(module, flow, node) if account else ""
+    return ""
+
+
+def _of_position(module: Module, flow: Flow, strategy: ast.ClassDef, node: ast.Attribute, owner: str) -> str:
+    name = node.attr
+    if name in POSITION:
+        return ""
+    if name in POSITION_MEANT:
+        return f"{owner}.{POSITION_MEANT[name]}"
+    if name == "is_open":
+        return f"bool({owner})"
+    if name in ("is_flat", "is_closed", "is_empty"):
+        return f"(not {owner})"
+    if name == "trades":
+        return "self.trades"
+    single = enters_flat_only(module, flow, strategy)
+    if name in ENTRY_PRICE:
+        meant = (
+            "self.trades[-1].entry_price"
+            if single
+            else f"(sum(t.size * t.entry_price for t in self.trades) / {owner}.size)"
+        )
+    elif name in _ENTERED:
+        meant = f"self.trades[0].{_ENTERED[name]}"
+    elif name in ("sl", "tp") and single:
+        meant = f"self.trades[-1].{name}"
+    else:
+        return ""
+    if holding(module, flow, node) is Holding.OPEN:
+        return meant
+    return f'({meant} if self.trades else float("nan"))' if name in ENTRY_PRICE else ""
+
+
+def _of_strategy(module: Module, flow: Flow, node: ast.Attribute) -> str:
+    if node.attr in BAR_NUMBER:
+        method = module.method(node)
+        return "(len(self.data) - 1)" if method is not None and method.name == "next" else ""
+    if node.attr in _CASH and holding(module, flow, node) is Holding.FLAT:
+        return "self.equity"
+    if node.attr in _AT_FIRST | _CASH and _in_init(module, node):
+        return "self.equity"
+    return "self.equity" if node.attr in _WORTH else ""
+
+
+def _of_account(module: Module, flow: Flow, node: ast.Attribute) -> str:
+    if isinstance(node.value, ast.Attribute) and node.value.attr == "_broker" and node.attr in _OF_BROKER:
+        return ""
+    if node.attr in _WORTH_OF_ACCOUNTS:
+        return "self.equity"
+    if node.attr in _AT_FIRST:
+        return "self.equity" if _in_init(module, node) else ""
+    flat = holding(module, flow, node) is Holding.FLAT
+    return "self.equity" if node.attr in _CASH and flat else ""
+
+
+def _in_init(module: Module, node: ast.AST) -> bool:
+    """Whether it is computed by init itself, before the first bar."""
+    function = module.function(node)
+    return (
+        function is not None and getattr(function, "name", "") == "init" and function is module.method(node)
+    )
+
+
+def stops(module: Module, flow: Flow) -> Iterator[Proposal]:
+    """``self.position.sl`` where it is read before it can be set: the stop of the one trade is meant."""
+    for strategy in module.strategies:
+        if not complete(module, strategy) or not enters_flat_only(module, flow, strategy):
+            continue
+        for name in ("sl", "tp"):
+            found = [
+                n
+                for n in ast.walk(strategy)
+                if isinstance(n, ast.Attribute) and n.attr == name and flow.of(n.value) in _MAY_BE_POSITION
+            ]
+            stores = [n for n in found if isinstance(n.ctx, ast.Store)]
+            sure = all(
+                flow.of(n.value) is Kind.POSITION
+                and holding(module, flow, n) is Holding.OPEN
+                and not module.is_guarded(n)
+                for n in found
+            )
+            if stores and sure and all(_read_before(module, n) for n in stores):
+                edits = tuple(module.text.replace(n, f"self.trades[-1].{name}") for n in found)
+                yield Proposal(RULE, f"a position has no {name}: its trade has", edits)
+
+
+_MAY_BE_POSITION = (Kind.POSITION, Kind.UNKNOWN)
+
+
+def _read_before(module: Module, store: ast.Attribute) -> bool:
+    """Whether a condition around it reads the same attribute whenever it is asked, and so raises."""
+    inner: ast.AST = store
+    for above in module.above(store):
+        if isinstance(above, ast.If) and inner in above.body and _certainly_reads(above.test, store.attr):
+            return True
+        if isinstance(above, ast.FunctionDef):
+            return False
+        inner = above
+    return False
+
+
+def _certainly_reads(test: ast.expr, name: str) -> bool:
+    if isinstance(test, ast.BoolOp):
+        # A body is only reached through all parts of an `and`.
+        parts = test.values if isinstance(test.op, ast.And) else test.values[:1]
+        return any(_certainly_reads(part, name) for part in parts)
+    if isinstance(test, ast.Compare):
+        return any(ast.unparse(part) == f"self.position.{name}" for part in (test.left, test.comparators[0]))
+    return False
+
+
+def calls(module: Module, flow: Flow) -> Iterator[Proposal]:
+    """Values that are called like methods, and methods by other names."""
+    for node in module.nodes:
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)) or module.is_guarded(
+            node
+        ):
+            continue
+        strategy = module.strategy(node)
+        if strategy is None or node.func.attr in own_names(flow, strategy) or not complete(module, strategy):
+            continue
+        edit = _uncalled(module, flow, node, node.func) or _closing(module, flow, node, node.func)
+        if edit:
+            yield Proposal(RULE, f"the engine has no {ast.unparse(node.func)}()", (edit,))
+
+
+def _uncalled(module: Module, flow: Flow, node: ast.Call, function: ast.Attribute) -> Edit | None:
+    if node.args or node.keywords:
+        return None
+    kind, name = flow.of(function.value), function.attr
+    value = (
+        (kind is Kind.POSITION and name in POSITION - {"close"})
+        or (kind is Kind.TRADE and name in TRADE - {"close"})
+        or (kind is Kind.STRATEGY and name in ("equity", "position"))
+        or (kind is Kind.DATA and name in module.columns)
+    )
+    if value:
+        return module.text.cut(function, node)
+    account = function.value
+    if not (isinstance(account, ast.Attribute) and flow.of(account.value) is Kind.STRATEGY):
+        return None
+    flat = name in _CASH_CALLED and holding(module, flow, node) is Holding.FLAT
+    worth = account.attr in _ACCOUNTS and (name in _WORTH_CALLED or flat)
+    return module.text.replace(node, "self.equity") if worth else None
+
+
+_CLOSING = frozenset(
+    {"close", "close_position", "close_all", "closeall", "close_trade", "exit", "exit_position", "flatten"}
+)
+_REMARKS = frozenset({"reason", "comment", "msg", "message", "tag", "note", "label", "exit_reason", "signal"})
+
+
+def _closing(module: Module, flow: Flow, node: ast.Call, function: ast.Attribute) -> Edit | None:
+    """Closing the position by another name, or with a remark that ``close`` does not take."""
+    kind = flow.of(function.value)
+    remarks = all(isinstance(a, ast.Constant | ast.JoinedStr) and not _number(a) for a in node.args) and all(
+        k.arg in _REMARKS for k in node.keywords
+    )
+    if not remarks:
+        return None
+    if kind is Kind.STRATEGY and function.attr in _CLOSING:
+        return module.text.replace(node, "self.position.close()")
+    given = node.args or node.keywords
+    if (kind is Kind.POSITION and function.attr in _CLOSING - {"close"}) or (
+        kind in (Kind.POSITION, Kind.TRADE) and function.attr == "close" and given
+    ):
+        return module.text.replace(node, f"{module.text.of(function.value)}.close()")
+    return None
+
+
+def _number(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, int | float)
+
+
+def position_compared(module: Module, flow: Flow) -> Iterator[Proposal]:
+    """A position has no order and no length: its size and its trades have."""
+    for node in module.nodes:
+        if module.is_guarded(node):
+            continue
+        if isinstance(node, ast.Compare) and len(node.ops) == 1:
+            if isinstance(node.ops[0], ast.Gt | ast.Lt | ast.GtE | ast.LtE):
+                for part in (node.left, node.comparators[0]):
+                    if flow.of(part) is Kind.POSITION:
+                        yield _sized(module, part)
+        elif isinstance(node, ast.Call) and [flow.of(a) for a in node.args] == [Kind.POSITION]:
+            function = getattr(node.func, "id", "")
+            if function == "abs":
+                yield _sized(module, node.args[0])
+            elif function == "len":
+                edit = module.text.replace(node.args[0], "self.trades")
+                yield Proposal(RULE, "a position has no length: its trades are counted", (edit,))
+
+
+def _sized(module: Module, node: ast.expr) -> Proposal:
+    place = module.text.end(node)
+    return Proposal(RULE, "a position is no number: its size is one", (Edit(place, place, ".size"),))
