@@ -208,14 +208,31 @@ def _parser() -> argparse.ArgumentParser:
         default="full",
         help="all bars, or those before the hold-out (default: full)",
     )
+    _mode(own)
     own.add_argument(
-        "--mode",
-        choices=("auto", "class", "script"),
-        default="auto",
-        help="what the files are: a strategy class, a program that calls Backtest itself, or told by whether"
-        " they call it anywhere (default: auto)",
+        "--repair",
+        action="store_true",
+        help="mend what is certain first, and guard the orders of what then still ends at one; nothing is written"
+        " to your files, and the results name each change",
     )
     _settings(own, [s.key for s in SETTINGS if s.key in _BACKTEST_SETTINGS])
+
+    checking = _add(
+        commands, "check", "what will fail or mislead in strategies of your own; runs nothing", _check
+    )
+    checking.add_argument("paths", nargs="+", metavar="PATH", help="a .py file, or a folder of them")
+    _mode(checking)
+    checking.add_argument(
+        "--write",
+        metavar="DIR",
+        default="",
+        help="write the files, repaired or as they were, below this folder",
+    )
+    checking.add_argument(
+        "--guards",
+        action="store_true",
+        help="leave out or round orders that the engine refuses, too: this changes which orders are placed",
+    )
 
     plan = _add(
         commands, "plan", "what `rbi run` would ask, cost and take; asks nobody and writes nothing", _plan
@@ -297,6 +314,16 @@ def _ideas(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag, action="store_true", help=text)
 
 
+def _mode(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--mode",
+        choices=("auto", "class", "script"),
+        default="auto",
+        help="what the files are: a strategy class, a program that calls Backtest itself, or told by whether"
+        " they call it anywhere (default: auto)",
+    )
+
+
 def _wishes(arguments: argparse.Namespace) -> Wishes:
     from rbi.selection import Wishes
 
@@ -353,8 +380,23 @@ def _backtest(arguments: argparse.Namespace) -> int:
     from rbi.app import backtest
     from rbi.backtest_command import BacktestRequest
 
-    request = BacktestRequest(tuple(arguments.paths), str(Path.cwd()), arguments.part, arguments.mode)
+    request = BacktestRequest(
+        tuple(arguments.paths), str(Path.cwd()), arguments.part, arguments.mode, arguments.repair
+    )
     return backtest(_load(arguments), request, json_output=arguments.json)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from rbi.check_command import CheckRequest, as_json, page, read_and_check
+
+    request = CheckRequest(tuple(arguments.paths), arguments.mode, arguments.write, arguments.guards)
+    found, checked, written = read_and_check(request)
+    if arguments.json:
+        _print_json(as_json(checked, found, written))
+    else:
+        for line in page(checked, found):
+            print(line)
+    return ExitCode.ERROR if any(one.problems for one in checked) else ExitCode.OK
 
 
 def _plan(arguments: argparse.Namespace) -> int:

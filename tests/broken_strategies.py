@@ -1100,7 +1100,124 @@ elif self.fast[-1] < self.slow[-1]:
     self.position.close()""",
     ),
 )
-RUNS = [*ARRAYS, *ATTRIBUTES, *INDICATORS, *IMPORTS, *COLUMNS, *CALLS, *IN_NEXT]
+LINES = [
+    *_cases(
+        "indicator lines",
+        strategy(
+            "self.macd, self.macd_signal = self.I(talib.MACD, self.data.Close)",
+            """\
+if crossover(self.macd, self.macd_signal) and not self.position:
+    self.buy()
+elif crossover(self.macd_signal, self.macd):
+    self.position.close()""",
+        ),
+        strategy(
+            "self.change = self.I(self.returns, self.data.Close)",
+            ENTER.format("100 + self.change[-1]"),
+            body="def returns(self, close):\n    return np.diff(np.log(close))",
+        ),
+        strategy(
+            "self.change = self.I(lambda: np.diff(self.data.Close))", ENTER.format("100 + self.change[-1]")
+        ),
+        strategy(
+            "self.bands = self.I(ta.bbands, pd.Series(self.data.Close), 20, 2)\nself.top = self.bands['BBU_20_2.0']",
+            ENTER.format("self.top[-1]"),
+            head=HEAD + "import pandas_ta as ta\n",
+        ),
+        strategy(
+            """\
+bands = ta.bbands(pd.Series(self.data.Close), length=20, std=2)
+self.top = self.I(lambda: bands['BBU_20_2'])""",
+            ENTER.format("self.top[-1]"),
+            head=HEAD + "import pandas_ta as ta\n",
+        ),
+        strategy(
+            "self.top = self.I(ta.highest, pd.Series(self.data.High), 20)",
+            ENTER.format("self.top[-2]"),
+            head=HEAD + "import pandas_ta as ta\n",
+        ),
+        strategy(
+            "self.obv = self.I(talib.OBV, self.data.Close, self.data.Volume.astype(int))",
+            ENTER.format("100 + self.obv[-1] * 0"),
+        ),
+        strategy(
+            "self.macd, self.signal, self.hist = self.I(talib.MACD, self.data.Close, fast=12, slow=26, signal=9)",
+            ENTER.format("100 + self.hist[-1] * 0"),
+        ),
+    ),
+    *_cases(
+        "class value",
+        strategy("self.ma = self.I(talib.SMA, self.data.Close, period)", ENTER.format("self.ma[-1]")),
+        strategy(
+            "pass",
+            """\
+price = self.data.Close[-1]
+if not self.position:
+    self.buy(sl=min([price * (1 - stop_pct) for _ in range(period)]))""",
+        ),
+    ),
+    *_cases(
+        "stop after its order",
+        strategy(
+            "pass",
+            """\
+price = self.data.Close[-1]
+if not self.position:
+    self.buy(size=0.5)
+    print(f"long at {price:.2f}")
+    self.trades[-1].sl = price * 0.9
+    self.trades[-1].tp = price * 1.2""",
+        ),
+        strategy(
+            "pass",
+            """\
+if not self.position:
+    self.buy()
+    self.trades[-1].sl = self.data.Close[-1] * 0.9""",
+        ),
+        strategy(
+            "pass",
+            """\
+price = self.data.Close[-1]
+if not self.position:
+    self.buy(size=0.5, sl=price * 0.8, tp=price * 1.1)
+elif self.position.is_long and price * 0.9 > self.position.sl:
+    self.position.sl = price * 0.9""",
+        ),
+    ),
+    *_cases(
+        "array as a number",
+        strategy(
+            "self.ma = self.I(talib.SMA, self.data.Close, 9)",
+            'print(f"🌙 {self.ma:.2f} {self.data.Close[-1]:.2f}")\n' + ENTER.format("self.ma[-1]"),
+        ),
+        strategy("pass", 'print(f"{self.data.Close * 2:.2f}")\n' + ENTER.format("100")),
+    ),
+    *_cases(
+        "account",
+        strategy("self.start = self._broker.starting_cash", ENTER.format("100 + self.start * 0")),
+        strategy("pass", ENTER.format("100 + self._broker.get_equity() * 0")),
+        strategy(
+            "pass",
+            """\
+if not self.position:
+    self.buy(size=int(self.broker.get_cash() * 0.1 / self.data.Close[-1]))
+elif self.data.Close[-1] > 120:
+    self.position.close()""",
+        ),
+    ),
+    *_cases(
+        "crossing",
+        strategy(
+            following="""\
+if talib.CROSSOVER(self.fast, self.slow) and not self.position:
+    self.buy()
+elif talib.crossunder(self.fast, self.slow):
+    self.position.close()""",
+        ),
+    ),
+]
+RUNS = [*ARRAYS, *ATTRIBUTES, *INDICATORS, *IMPORTS, *COLUMNS, *CALLS, *IN_NEXT, *LINES]
 
 REPORTED = [
     *_cases(
@@ -1439,6 +1556,15 @@ daily = data.resample('3D').agg(how).fillna(method='ffill')
 data = daily.dropna()
 """
         + RUN
+    ),
+    strategy(
+        following="if self.data.datetime[-1].day > 5:\n    self.buy(size=0.1)",
+        tail="data = pd.read_csv('x.csv')\ndata['datetime'] = pd.to_datetime(data['datetime'])\n"
+        "data = data.set_index('datetime')\n" + RUN,
+    ),
+    strategy(
+        tail="data = pd.read_csv('x.csv')\ndata.columns = ['Date', 'Open', 'High', 'Low', 'Close', 'Volume']\n"
+        "data = data.set_index('Date')\n" + RUN,
     ),
     strategy(tail=LOAD + "data = data.resample('2T').ffill().resample('24H').last().dropna()\n" + RUN),
 )

@@ -51,7 +51,7 @@ def by_name(module: Module, _flow: Flow) -> Iterator[Proposal]:
         if not (isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)):
             continue
         key, written = getattr(node.slice, "value", None), ast.unparse(node.value)
-        owner = module.strategy(node) if written.startswith("self.") else module.function(node)
+        owner = _owner(module, node, written)
         table, indicator = made.get((owner, written), ("", False))
         if not isinstance(key, str) or not table or module.is_guarded(node):
             continue
@@ -71,6 +71,14 @@ def by_name(module: Module, _flow: Flow) -> Iterator[Proposal]:
             yield Proposal("column", f"pandas_ta calls the column {match[1]}.0", (edit,))
 
 
+def _owner(module: Module, node: ast.AST, written: str) -> ast.AST | None:
+    """Where a name means the same: the class for an attribute, the outermost function for a name bound once."""
+    if written.startswith("self."):
+        return module.strategy(node)
+    functions = [above for above in module.above(node) if isinstance(above, ast.FunctionDef)]
+    return functions[-1] if functions and module.bound[written] == 1 else None
+
+
 def _whole_factor(module: Module, table: str) -> bool:
     """Whether no name is given to the columns in another way."""
     calls = [n for n in module.nodes if isinstance(n, ast.Call) and getattr(n.func, "attr", "") == table]
@@ -83,10 +91,10 @@ def _tables(module: Module) -> Iterator[tuple[tuple[ast.AST | None, str], tuple[
     for node in module.nodes:
         if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
             written = ast.unparse(node)
-            owner = module.strategy(node) if written.startswith("self.") else module.function(node)
+            owner = _owner(module, node, written)
             stores.setdefault((owner, written), []).append(_made(module, node))
     for place, made in stores.items():
-        if len(made) == 1 and made[0][0]:
+        if place[0] is not None and len(made) == 1 and made[0][0]:
             yield place, made[0]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from broken_strategies import RUNS, Case, strategy
+from broken_strategies import HEAD, RUNS, Case, strategy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,7 +62,7 @@ def valid(draw: st.DrawFn) -> str:
     return strategy(init, "\n".join(rules)).replace("\n", draw(st.sampled_from(["\n", "\r\n"])))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(valid(), st.sampled_from(list(Mode)))
 def test_a_source_that_needs_nothing_comes_back_as_it_was(source: str, mode: Mode) -> None:
     examined = examine(source, mode=mode)
@@ -70,7 +70,7 @@ def test_a_source_that_needs_nothing_comes_back_as_it_was(source: str, mode: Mod
     assert examined.fixes == ()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.sampled_from(RUNS), st.sampled_from(["\n", "\r\n"]), st.sampled_from(list(Mode)))
 def test_the_result_compiles_and_needs_nothing_more(case: Case, end: str, mode: Mode) -> None:
     examined = examine(case.source.replace("\n", end), mode=mode)
@@ -195,6 +195,48 @@ def test_an_indicator_taken_from_a_price_is_not_revealed_but_the_other_way_round
     shown = examine(strategy(ma + "self.d = self.ma - self.data.Close", use))
     assert [problem.rule for problem in hidden.problems] == ["not_revealed"]
     assert not shown.problems
+
+
+@pytest.mark.parametrize(
+    ("init", "following"),
+    [
+        ("self.x, self.y = self.I(talib.MACD, self.data.Close)", "pass"),
+        ("self.upper, self.other = self.I(talib.BBANDS, self.data.Close)", "pass"),
+        ("self.d = self.I(self.f, self.data.Close)", "x = self.f([1, 2])"),
+        ("pass", "self.buy()\nself.trades[-1].sl = 5"),
+        ("pass", "if not self.position:\n    self.buy(sl=4)\n    self.trades[-1].sl = 5"),
+        ("pass", "if self.position:\n    self.position.sl = 5\nelif not self.position:\n    self.buy()"),
+        ("pass", "if self.position and self.position.sl > 4:\n    pass\nself.position.sl = 5"),
+        ("pass", "x = self._broker.equity + self._broker._cash"),
+        ("pass", "x = self._broker.starting_cash"),
+    ],
+)
+def test_what_is_not_certain_is_left(init: str, following: str) -> None:
+    source = strategy(init, following, body="def f(self, x):\n    return np.diff(x)")
+    assert examine(source).source == source
+
+
+def test_a_class_value_is_not_given_self_where_its_name_is_seen() -> None:
+    plain = strategy("pass", "period = 3\nx = period", body="def f(self, n=period):\n    return n")
+    assert examine(plain).source is plain
+    other = strategy("pass", "x = stop_pct", head=HEAD + "stop_pct = 3\n")
+    assert examine(other).source is other
+
+
+def test_hedged_trades_may_be_open_without_a_position() -> None:
+    following = "if not self.position:\n    self.buy()\n    self.trades[-1].sl = 5"
+    source = strategy("pass", following, tail="\nbt = Backtest(None, Idea, hedging=True)\n")
+    assert examine(source, mode=Mode.SCRIPT).source is source
+
+
+def test_another_file_of_a_script_is_reported_and_its_bars_are_not() -> None:
+    source = strategy(
+        tail="open('x.csv').read()\nopen('log.txt', 'w').close()\nopen('/a/settings.json').read()\n"
+    )
+    problems = examine(source, mode=Mode.SCRIPT).problems
+    assert [(problem.rule, problem.source_line) for problem in problems] == [
+        ("data_missing", "open('/a/settings.json').read()")
+    ]
 
 
 EDITS = st.lists(

@@ -19,7 +19,8 @@ def kind(case: Case) -> str:
 
 def runnable() -> list[Case]:
     """A few of each kind, to be run. The others need pandas_ta, or more of TA-Lib than the stand-in has."""
-    can = [case for case in RUNS if "pandas_ta" not in case.source]
+    # The one left out takes seconds to fail: it makes indicators on every bar.
+    can = [c for c in RUNS if "pandas_ta" not in c.source and c.name != "indicator in next 1"]
     return [
         case for name in dict.fromkeys(map(kind, can)) for case in [c for c in can if kind(c) == name][:3]
     ]
@@ -105,7 +106,7 @@ elif len(self.data) % 7 == 0:
 
 
 @pytest.mark.parametrize("indirect", [False, True])
-@pytest.mark.parametrize("case", RUNNABLE[1::3], ids=named)
+@pytest.mark.parametrize("case", RUNNABLE[1::4], ids=named)
 def test_a_strategy_that_catches_its_own_failures_trades_as_before(case: Case, indirect: bool) -> None:
     source = guarded(case.source, indirect=indirect)
     try:
