@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -210,6 +210,12 @@ class Draft:
     def newest(self) -> int:
         """The last attempt that was not rejected, from 1; 0 if there is none."""
         return max((n for n, a in enumerate(self.attempts, start=1) if not a.rejected), default=0)
+
+    def lineage(self, attempt: int) -> Iterator[Attempt]:
+        """An attempt (from 1), the one it was made from, and so on back to the first."""
+        while attempt:
+            yield self.attempts[attempt - 1]
+            attempt = self.attempts[attempt - 1].base
 
     def backtests_of(self, attempt: int) -> tuple[Backtest, ...]:
         """The backtests of an attempt (from 1), one a dataset."""

@@ -70,8 +70,11 @@ def conclude(draft: Draft) -> Outcome:
 
 
 def _doubts(draft: Draft) -> Iterator[str]:
-    """What the check found in the chosen version that misleads although it runs."""
-    for problem in draft.attempts[draft.chosen - 1].problems:
+    """What about the chosen version misleads although it runs: in its code, or in what was done to it."""
+    chosen = draft.attempts[draft.chosen - 1]
+    fixes = (fix for attempt in draft.lineage(draft.chosen) for fix in attempt.fixes)
+    yield from dict.fromkeys(f"guarded: {fix.reason}" for fix in fixes if fix.changes_orders)
+    for problem in chosen.problems:
         if problem.rule in MISLEADING:
             yield f"line {problem.line} ({problem.rule}): {problem.message}"
 

@@ -298,6 +298,7 @@ def _figures(rows: list[Row]) -> list[str]:
 def _attempt_line(number: int, attempt: Attempt) -> str:
     writer = f" by {attempt.model}" if attempt.model else ""
     remark = f": {' '.join(attempt.remark.split())}" if attempt.remark else ""
-    fixes = f" [{counted(len(attempt.fixes), 'change')} made without a model]" if attempt.fixes else ""
+    other = ", and other orders" if any(fix.changes_orders for fix in attempt.fixes) else ""
+    fixes = f" [{counted(len(attempt.fixes), 'change')} made without a model{other}]" if attempt.fixes else ""
     rejected = f" [not kept: {' '.join(attempt.rejected.split())}]" if attempt.rejected else ""
     return f"{number}. {attempt.reason.value}{writer}{remark}{fixes}{rejected}"

@@ -92,8 +92,7 @@ def _guarded(draft: Draft, context: Context) -> Draft:
     attempt = Attempt(
         AttemptReason.GUARDED, made.source, model="", remark=remark, fixes=made.fixes, base=draft.newest
     )
-    guarded = replace(draft, attempts=(*draft.attempts, attempt), remarks=(*draft.remarks, remark))
-    return run(guarded, context, STAGE)
+    return run(replace(draft, attempts=(*draft.attempts, attempt)), context, STAGE)
 
 
 def tried(draft: Draft) -> str:
