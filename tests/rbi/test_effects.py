@@ -168,7 +168,8 @@ def test_threads_that_want_the_same_backtest_share_one_run(bench: Bench) -> None
     effects, runner = bench.effects(slow)
     results: list[RunResult] = []
     threads = [
-        threading.Thread(target=lambda: results.append(effects.backtest(IDEA, "run", "x", Scenario(bars())))) for _ in range(6)
+        threading.Thread(target=lambda: results.append(effects.backtest(IDEA, "run", "x", Scenario(bars()))))
+        for _ in range(6)
     ]
     for thread in threads:
         thread.start()
