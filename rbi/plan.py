@@ -29,7 +29,12 @@ from rbi.workplace import JOURNAL_FILE, Origin, Workplace, open_existing
 from rbi.writers import STAGE_SETTINGS
 
 _VERSIONS = {"python": "3.12.0", "backtesting": "0.6.6", "pandas": "3.1.0", "numpy": "2.4.0"}
-_EARLIER = {"research": (), "write": ("note",), "debug": ("note", "code", "failure", "tried")}
+_EARLIER = {
+    "research": (),
+    "write": ("note",),
+    "debug": ("note", "code", "failure", "tried"),
+    "optimize": ("note", "code", "goal", "stats", "trades", "orders", "history"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,8 @@ def plan(settings: Settings, ideas: Ideas, wishes: Wishes = NO_WISHES) -> Plan:
         workers=settings.thread_count,
         cores=os.cpu_count() or 1,
         max_output_tokens=settings.max_output_tokens,
+        debug_rounds=settings.debug_rounds,
+        optimize_rounds=settings.optimize_rounds,
         limits={m.provider: settings.limits_for(m.provider) for chain in chains.values() for m in chain},
         measured=known.measured,
         budget_usd=None if settings.budget is None else Decimal(str(settings.budget)),

@@ -16,7 +16,7 @@ FEW_TRADES = 30
 large for its sign to mean anything."""
 LEAST_EXPOSURE_PCT = 1.0
 """Percent of the bars, as the mean over the datasets. Below it the account stands still, and its return and Sharpe
-ratio are those of a few bars. There is no upper limit: a strategy that only turns its position is always in the market."""
+ratio are those of a few bars. There is no upper limit: a strategy that turns its position is in the market always."""
 COST_FACTOR = 3.0
 """What commission and spread are multiplied by. Costs of real orders are often a few times those that are assumed."""
 LOOK_AHEAD = "look_ahead"
