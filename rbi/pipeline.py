@@ -16,16 +16,17 @@ from rbi.stages.context import Context
 from rbi.stages.debug import debug
 from rbi.stages.feasibility import feasibility
 from rbi.stages.intake import intake
+from rbi.stages.optimize import optimize
 from rbi.stages.research import research
 from rbi.stages.run import run
 from rbi.stages.write import write
+from rbi.validation.gates import FEW_TRADES, is_bust
 from runners.base import FailureKind
 
 Stage = Callable[[Draft, Context], Draft]
-STAGES: tuple[Stage, ...] = (intake, research, feasibility, write, check, run, debug)
+STAGES: tuple[Stage, ...] = (intake, research, feasibility, write, check, run, debug, optimize)
 STAGE_NAMES = tuple(stage.__name__ for stage in STAGES)
 
-FEW_TRADES = 30
 NOT_VALIDATED = "dev slice only: look-ahead, costs and the hold-out have not been tested"
 NOTHING_HELD_OUT = (
     "all bars were used: look-ahead and costs have not been tested, and no hold-out is left to test on"
@@ -100,20 +101,13 @@ def _concluded(draft: Draft) -> Outcome:
 
 def judge(backtests: tuple[Backtest, ...]) -> tuple[Verdict, tuple[str, ...]]:
     """What results that were not validated can say: FAIL for a bust account, otherwise CANNOT TELL. Never PASS."""
-    bust = [b.bars.name for b in backtests if _is_bust(b)]
+    bust = [b.bars.name for b in backtests if is_bust(b.result)]
     if bust:
         return Verdict.FAIL, (f"bust on {', '.join(bust)}",)
     few = [f"{b.bars.name} {b.trades}" for b in backtests if b.trades < FEW_TRADES]
     reasons = (f"few trades ({', '.join(few)}; {FEW_TRADES} wanted)",) if few else ()
     held_out = all(b.bars.part == DEV for b in backtests)
     return Verdict.CANNOT_TELL, (NOT_VALIDATED if held_out else NOTHING_HELD_OUT, *reasons)
-
-
-def _is_bust(backtest: Backtest) -> bool:
-    failure, stats = backtest.result.failure, backtest.result.stats
-    if failure is not None and failure.kind is FailureKind.BUST:
-        return True
-    return stats is not None and stats.equity_final is not None and stats.equity_final <= 0
 
 
 def _model_failed(stage: str, error: ModelError) -> Outcome:

@@ -14,7 +14,7 @@ from rbi.quote import (
     BACKTEST_SECONDS,
     CALL_SECONDS,
     OUTPUT_TOKENS,
-    REPAIRED_SHARE,
+    SEARCH_SECONDS,
     BudgetQuote,
     IdeaBudgetQuote,
     Money,
@@ -106,22 +106,28 @@ def plan_json(made: Plan) -> dict[str, Any]:
 def assumptions(quote: Quote) -> tuple[str, ...]:
     """What the numbers rest on, one sentence each."""
     backtest = f"a backtest takes {BACKTEST_SECONDS:g} s on one core"
-    repairs = f"{100 * quote.repaired_share:.0f}% of the strategies need a repair"
-    if quote.repaired_share != REPAIRED_SHARE:
-        repairs += ", as measured here"
+    rounds = [_rounds_assumed(quote, "debug", "repairs"), _rounds_assumed(quote, "optimize", "improvements")]
+    if quote.rounds["optimize"].count:
+        backtest += f", all tries of a parameter search {SEARCH_SECONDS:g} s"
     if not quote.uses_language_model:
-        return (repairs, f"{backtest}; the offline writer takes no time and costs nothing")
+        return (*rounds, f"{backtest}; the offline writer takes no time and costs nothing")
     low, likely, high = CALL_SECONDS
     return (
         *_tokens_assumed(quote.stages),
-        repairs,
+        *rounds,
         f"a call takes {likely:g} s ({low:g} to {high:g}), {backtest}",
-        "low: no repairs and short answers",
-        "high: every strategy is repaired and every answer has --max-output-tokens, which is about what --budget"
-        " sets aside for it",
+        "low: no repairs, no improvements and short answers",
+        "high: every strategy takes all of --debug-rounds and --optimize-rounds, and every answer has"
+        " --max-output-tokens, which is about what --budget sets aside for it",
         "not counted: failed attempts that are repeated and answers that are cut off and continued add to it;"
         " prompt caching and answers that the results folder already holds take from it",
     )
+
+
+def _rounds_assumed(quote: Quote, stage: str, what: str) -> str:
+    rounds = quote.rounds[stage]
+    measured = ", as measured here" if rounds.measured else ""
+    return f"{rounds.count:.2g} {what} are asked for of each strategy{measured}"
 
 
 def dollars(usd: Decimal) -> str:
@@ -204,10 +210,14 @@ def _idea_budget_line(budget: IdeaBudgetQuote) -> str:
     if budget.usd >= worst:
         return f"{start} holds the worst case of an idea ({dollars(worst)})"
     if budget.usd >= likely:
-        return f"{start} holds a likely idea with a repair ({dollars(likely)}), not the worst case ({dollars(worst)})"
+        return (
+            f"{start} holds a likely idea with its repair and improvements ({dollars(likely)}),"
+            f" not the worst case ({dollars(worst)})"
+        )
     return (
-        f"{start} is too little for a likely idea with a repair: it costs about {dollars(budget.costs_usd)}, but each"
-        f" call is set aside at its longest answer, which takes {dollars(likely)} (at worst {dollars(worst)})"
+        f"{start} is too little for a likely idea with its repair and improvements: it costs about"
+        f" {dollars(budget.costs_usd)}, but each call is set aside at its longest answer,"
+        f" which takes {dollars(likely)} (at worst {dollars(worst)})"
     )
 
 

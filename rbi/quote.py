@@ -1,7 +1,7 @@
 """What a batch will probably ask, cost and take, before anything is asked: arithmetic only, nothing is read or sent.
 
-``low`` is a batch where all goes well, ``likely`` what the assumptions lead to, ``high`` one where every strategy
-is repaired and every answer is as long as it may be.
+``low`` is a batch where all goes well and nothing is optimized, ``likely`` what the assumptions lead to, ``high`` one
+where every strategy takes all its rounds of debugging and optimizing and every answer is as long as it may be.
 """
 
 from __future__ import annotations
@@ -17,12 +17,24 @@ from models.base import Usage
 from models.cost import PriceTable
 from rbi.config import RateLimits
 
-ASKED_STAGES = ("research", "write", "debug")
-OUTPUT_TOKENS = {"research": (300, 800), "write": (500, 1500), "debug": (600, 1800)}  # low, likely
-FAILURE_TOKENS = 150  # what the repair prompt says about the failure
-REPAIRED_SHARE = 0.5
+ASKED_STAGES = ("research", "write", "debug", "optimize")
+OUTPUT_TOKENS = {  # low, likely
+    "research": (300, 800),
+    "write": (500, 1500),
+    "debug": (600, 1800),
+    "optimize": (600, 1800),
+}
+# Answers for each strategy that is written. Half of them fail or never trade at first. Three quarters trade in the end,
+# and of those most are left after two answers in a row that improve nothing.
+ROUNDS = {"debug": 0.5, "optimize": 1.5}
+# What the prompt says beside note and code: of the failure; of results, trades and what was tried (measured on two
+# datasets). Each answer before adds at most `ROUND_TOKENS`.
+SHOWN_TOKENS = {"debug": 150, "optimize": 700}
+ROUND_TOKENS = 150
 CALL_SECONDS = (5.0, 20.0, 60.0)
 BACKTEST_SECONDS = 0.3
+SEARCH_SECONDS = 1.0  # all tries of a parameter search: so many bars as it may use, whatever the datasets
+RUNS_OF_A_ROUND = 3  # of optimizing, at most: the run, the same once more, and with higher costs
 BYTES_A_TOKEN = 4
 ENOUGH_CALLS = 20  # from here on what was measured is believed
 
@@ -65,7 +77,8 @@ class Work:
     """What is to be done.
 
     ``prompt_tokens`` is each stage's mean prompt without what earlier stages add. ``chains`` are each stage's
-    models, the first one being asked first. ``measured`` is by stage.
+    models, the first one being asked first. ``measured`` is by stage. The rounds are the most answers that a strategy
+    is debugged and optimized with.
     """
 
     ideas: int
@@ -75,6 +88,8 @@ class Work:
     workers: int
     cores: int
     max_output_tokens: int = 8192
+    debug_rounds: int = 10
+    optimize_rounds: int = 10
     limits: Mapping[str, RateLimits] = field(default_factory=lambda: MappingProxyType({}))
     measured: Mapping[str, MeasuredUsage] = field(default_factory=lambda: MappingProxyType({}))
     budget_usd: Decimal | None = None
@@ -163,7 +178,8 @@ class IdeaBudgetQuote:
     """A budget for each idea against one idea, in US dollars; ``None`` where a price is not known.
 
     ``first_call_usd``, ``likely_usd`` and ``worst_usd`` are what the budget has to hold for the first call to be
-    sent, for an idea of likely answers with its repair, and for an idea whose every answer has its full length.
+    sent, for an idea of likely answers with a repair and the likely rounds of optimizing, and for an idea with all its
+    rounds whose every answer has its full length.
     ``costs_usd`` is what an idea is likely to cost in the end.
     """
 
@@ -180,8 +196,19 @@ class IdeaBudgetQuote:
 
 
 @dataclass(frozen=True, slots=True)
+class Rounds:
+    """Answers that each written strategy is likely to be debugged or optimized with; assumed if not ``measured``."""
+
+    count: float
+    measured: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
-    """The quote of a batch. ``unpriced`` are the models without a known price."""
+    """The quote of a batch. ``unpriced`` are the models without a known price.
+
+    ``rounds`` are those of debugging and optimizing, by stage.
+    """
 
     ideas: int
     stages: tuple[StageQuote, ...]
@@ -190,7 +217,7 @@ class Quote:
     output_tokens: Range
     usd: Money
     minutes: Range
-    repaired_share: float
+    rounds: Mapping[str, Rounds]
     unpriced: tuple[str, ...]
     budget: BudgetQuote | None
     idea_budget: IdeaBudgetQuote | None
@@ -199,8 +226,7 @@ class Quote:
 
 def quote(work: Work, prices: PriceTable) -> Quote:
     """The quote of some work."""
-    share = repaired_share(work.measured)
-    stages = tuple(_stage(stage, work, prices, share) for stage in ASKED_STAGES)
+    stages = tuple(_stage(stage, work, prices) for stage in ASKED_STAGES)
     calls, usd = Range(0, 0, 0), Money(_NOTHING, _NOTHING, _NOTHING)
     read = written = Range(0, 0, 0)
     for stage in stages:
@@ -214,22 +240,29 @@ def quote(work: Work, prices: PriceTable) -> Quote:
         input_tokens=read,
         output_tokens=written,
         usd=usd,
-        minutes=_minutes(stages, work, share),
-        repaired_share=share,
+        minutes=_minutes(stages, work),
+        rounds={stage: likely_rounds(stage, work) for stage in ROUNDS},
         unpriced=tuple(m.name for m in models if prices.price(m.provider, m.model, Usage(1, 1)) is None),
         budget=_budget(work, stages, usd.likely),
-        idea_budget=_idea_budget(work, stages, share),
+        idea_budget=_idea_budget(work, stages),
         uses_language_model=any(model.is_language_model for model in models),
     )
 
 
-def repaired_share(measured: Mapping[str, MeasuredUsage]) -> float:
-    """The share of strategies that need a repair: measured if enough were written, else assumed."""
-    written = measured.get("write")
-    if written is None or written.calls < ENOUGH_CALLS:
-        return REPAIRED_SHARE
-    repaired = measured.get("debug")
-    return min(1.0, repaired.calls / written.calls) if repaired else 0.0
+def likely_rounds(stage: str, work: Work) -> Rounds:
+    """The answers that a strategy is debugged or optimized with: measured if enough were written.
+
+    A results folder that never optimized says nothing of it: it may be older than that, or have been told not to.
+    """
+    written, asked = work.measured.get("write"), work.measured.get(stage)
+    most = _most_rounds(stage, work)
+    if written is None or written.calls < ENOUGH_CALLS or (stage == "optimize" and asked is None):
+        return Rounds(min(ROUNDS[stage], most), measured=False)
+    return Rounds(min(asked.calls / written.calls if asked else 0.0, most), measured=True)
+
+
+def _most_rounds(stage: str, work: Work) -> int:
+    return {"debug": work.debug_rounds, "optimize": work.optimize_rounds}[stage]
 
 
 def is_measured(stage: str, measured: Mapping[str, MeasuredUsage]) -> bool:
@@ -237,9 +270,9 @@ def is_measured(stage: str, measured: Mapping[str, MeasuredUsage]) -> bool:
     return stage in measured and measured[stage].calls >= ENOUGH_CALLS
 
 
-def _stage(stage: str, work: Work, prices: PriceTable, share: float) -> StageQuote:
+def _stage(stage: str, work: Work, prices: PriceTable) -> StageQuote:
     chain = work.chains[stage]
-    calls = _calls(stage, work.ideas, share)
+    calls = _calls(stage, work, work.ideas)
     read, written = _input_tokens(stage, work), _output_tokens(stage, work)
     first = chain[0]
     call = CallCost(
@@ -258,8 +291,10 @@ def _stage(stage: str, work: Work, prices: PriceTable, share: float) -> StageQuo
     return StageQuote(stage, tuple(m.name for m in chain), calls, read, written, usd, call, measured)
 
 
-def _calls(stage: str, ideas: int, share: float) -> Range:
-    return Range(0, ideas * share, ideas) if stage == "debug" else Range(ideas, ideas, ideas)
+def _calls(stage: str, work: Work, ideas: int) -> Range:
+    if stage not in ROUNDS:
+        return Range(ideas, ideas, ideas)
+    return Range(0, ideas * likely_rounds(stage, work).count, ideas * _most_rounds(stage, work))
 
 
 def _output_tokens(stage: str, work: Work) -> Range:
@@ -274,11 +309,12 @@ def _output_tokens(stage: str, work: Work) -> Range:
 def _input_tokens(stage: str, work: Work) -> Range:
     own = work.prompt_tokens[stage]
     tokens = Range(own, own, own)
-    if stage in ("write", "debug"):
+    if stage != "research":
         tokens += _output_tokens("research", work)
-    if stage == "debug":
+    if stage in ROUNDS:
+        shown = SHOWN_TOKENS[stage]
         tokens += _output_tokens("write", work)
-        tokens += Range(FAILURE_TOKENS, FAILURE_TOKENS, FAILURE_TOKENS)
+        tokens += Range(shown, shown, shown + ROUND_TOKENS * max(0, _most_rounds(stage, work) - 1))
     if is_measured(stage, work.measured):
         mean = work.measured[stage].input_tokens
         return Range(mean, mean, max(tokens.high, mean))
@@ -296,14 +332,17 @@ def _dearest(chain: Sequence[QuotedModel], prices: PriceTable, read: float, writ
     return max(known) if len(known) == len(found) else None
 
 
-def _minutes(stages: Sequence[StageQuote], work: Work, share: float) -> Range:
-    tested = (work.ideas, work.ideas * (1 + share), work.ideas * 2)
-    found = [
-        _asking_seconds(stages, work, level)
-        + tested[level] * work.datasets * BACKTEST_SECONDS / max(1, work.cores)
-        for level in range(3)
-    ]
+def _minutes(stages: Sequence[StageQuote], work: Work) -> Range:
+    found = [_asking_seconds(stages, work, level) + _testing_seconds(work, level) for level in range(3)]
     return Range(found[0] / 60, found[1] / 60, found[2] / 60)
+
+
+def _testing_seconds(work: Work, level: int) -> float:
+    """Seconds of backtests on all cores: the first version, those of each round, and the parameter search."""
+    debugged, optimized = (_at(_calls(stage, work, work.ideas), level) for stage in ("debug", "optimize"))
+    runs = work.ideas + debugged + optimized * (RUNS_OF_A_ROUND if level == 2 else 1)
+    searched = work.ideas * SEARCH_SECONDS if level and work.optimize_rounds else 0.0
+    return (runs * work.datasets * BACKTEST_SECONDS + searched) / max(1, work.cores)
 
 
 def _asking_seconds(stages: Sequence[StageQuote], work: Work, level: int) -> float:
@@ -362,19 +401,23 @@ def _budget(work: Work, stages: Sequence[StageQuote], likely: Decimal | None) ->
     return BudgetQuote(work.budget_usd, left, covers, holds_a_call=left >= first)
 
 
-def _idea_budget(work: Work, stages: Sequence[StageQuote], share: float) -> IdeaBudgetQuote | None:
+def _idea_budget(work: Work, stages: Sequence[StageQuote]) -> IdeaBudgetQuote | None:
     if work.idea_budget_usd is None:
         return None
-    calls = [stage.call_usd for stage in stages]
     costs: Decimal | None = _NOTHING
+    likely: list[CallCost] = []
+    worst: list[CallCost] = []
     for stage in stages:
-        costs = _sum(costs, _times(_calls(stage.stage, 1, share).likely, stage.call_usd.likely))
+        calls, call = _calls(stage.stage, work, 1), stage.call_usd
+        costs = _sum(costs, _times(calls.likely, call.likely))
+        likely += [call] * math.ceil(calls.likely)
+        worst += [call] * math.ceil(calls.high)
     return IdeaBudgetQuote(
         usd=work.idea_budget_usd,
         costs_usd=costs,
-        first_call_usd=calls[0].aside,
-        likely_usd=_needed([(call.likely, call.aside) for call in calls]),
-        worst_usd=_needed([(call.high, call.high_aside) for call in calls]),
+        first_call_usd=stages[0].call_usd.aside,
+        likely_usd=_needed([(call.likely, call.aside) for call in likely]),
+        worst_usd=_needed([(call.high, call.high_aside) for call in worst]),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from builders import ScriptedEffects, bad_result, context, good_result
@@ -10,6 +11,7 @@ from builders import ScriptedEffects, bad_result, context, good_result
 from models.errors import BadKey, Interrupted, Overloaded
 from rbi.domain import Idea, IdeaReport, OutcomeKind, Verdict
 from rbi.pipeline import STAGE_NAMES, run_idea
+from rbi.stages.context import Goal
 from runners.base import BarsFile, Failure, FailureKind, RunnerError, RunResult
 
 IDEA = Idea(1, "buy low")
@@ -22,7 +24,8 @@ ERROR = Failure(FailureKind.ERROR, "ZeroDivisionError", "guard it", line=3, sour
 
 def go(effects: ScriptedEffects) -> tuple[IdeaReport, list[str]]:
     entered: list[str] = []
-    return run_idea(IDEA, context(effects), entered.append), entered
+    unimproved = replace(context(effects), goal=Goal(rounds=0))
+    return run_idea(IDEA, unimproved, entered.append), entered
 
 
 def always(result: RunResult) -> Callable[[str, BarsFile], RunResult]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from models.cost import PriceTable, TokenPrice
 from rbi.config import RateLimits
 from rbi.plan import Plan
-from rbi.plan_view import dollars, plan_json, quote_lines
+from rbi.plan_view import assumptions, dollars, plan_json, quote_lines
 from rbi.quote import ASKED_STAGES, Quote, QuotedModel, Work, quote
 from rbi.screening import Screening
 
@@ -38,11 +38,13 @@ def chains(*models: QuotedModel) -> Mapping[str, Sequence[QuotedModel]]:
 
 WORK = Work(
     ideas=100,
-    prompt_tokens={"research": 400.0, "write": 500.0, "debug": 300.0},
+    prompt_tokens={"research": 400.0, "write": 500.0, "debug": 300.0, "optimize": 600.0},
     chains=chains(CHEAP),
     datasets=2,
     workers=10,
     cores=4,
+    debug_rounds=3,
+    optimize_rounds=2,
 )
 
 
@@ -50,22 +52,27 @@ def quoted(**changes: object) -> Quote:
     return quote(replace(WORK, **changes), PRICES)  # type: ignore[arg-type]
 
 
-def test_calls_are_two_an_idea_at_least_and_three_at_most() -> None:
+def test_calls_are_two_an_idea_at_least_and_at_most_all_rounds_more() -> None:
     made = quoted()
-    assert (made.calls.low, made.calls.likely, made.calls.high) == (200, 250, 300)
+    assert (made.calls.low, made.calls.likely, made.calls.high) == (200, 400, 700)
+    none = quoted(debug_rounds=0, optimize_rounds=0)
+    assert (none.calls.low, none.calls.likely, none.calls.high) == (200, 200, 200)
+    assert quoted(optimize_rounds=1).calls.likely == 350
 
 
 def test_the_likely_cost_is_that_of_the_likely_tokens_of_the_likely_calls() -> None:
     research = (400 * 1 + 800 * 10) * 100
     write = ((500 + 800) * 1 + 1500 * 10) * 100
     repair = ((300 + 800 + 1500 + 150) * 1 + 1800 * 10) * 50
-    assert quoted().usd.likely == Decimal(research + write + repair) / 1_000_000
+    better = ((600 + 800 + 1500 + 700) * 1 + 1800 * 10) * 150
+    assert quoted().usd.likely == Decimal(research + write + repair + better) / 1_000_000
 
 
-def test_the_highest_cost_has_every_answer_at_its_limit_and_every_strategy_repaired() -> None:
+def test_the_highest_cost_has_every_answer_at_its_limit_and_every_strategy_all_its_rounds() -> None:
     most = 8192
-    tokens_in = 400 + (500 + most) + (300 + 2 * most + 150)
-    assert quoted().usd.high == Decimal((tokens_in + 3 * most * 10) * 100) / 1_000_000
+    repair, better = 300 + 2 * most + 150 + 2 * 150, 600 + 2 * most + 700 + 150
+    tokens_in = 400 + (500 + most) + 3 * repair + 2 * better
+    assert quoted().usd.high == Decimal((tokens_in + 7 * most * 10) * 100) / 1_000_000
 
 
 def test_a_chain_costs_its_first_model_and_at_worst_its_dearest() -> None:
@@ -99,34 +106,43 @@ def test_the_offline_writer_is_free_and_takes_the_time_of_its_backtests() -> Non
     made = quoted(chains=chains(OFFLINE))
     assert made.usd.high == 0
     assert made.uses_language_model is False
-    assert made.minutes.likely == pytest.approx(150 * 2 * 0.3 / 4 / 60)
+    assert made.minutes.likely == pytest.approx((300 * 2 * 0.3 + 100 * 1) / 4 / 60)
+    assert made.minutes.high == pytest.approx(((400 + 200 * 3) * 2 * 0.3 + 100 * 1) / 4 / 60)
 
 
 def test_what_enough_calls_took_replaces_what_was_assumed() -> None:
     measured = {"research": Used(20, 1000.0, 100.0), "write": Used(19, 1.0, 1.0)}
-    research, write, _ = quoted(measured=measured).stages
+    research, write, *_ = quoted(measured=measured).stages
     assert (research.input_tokens.likely, research.output_tokens.likely) == (1000, 100)
     assert (research.measured_calls, write.measured_calls) == (20, 0)
     assert write.output_tokens.likely == 1500
     assert write.input_tokens.likely == 500 + 100
 
 
-def test_the_share_of_repairs_is_measured_too() -> None:
-    measured = {"write": Used(40, 10.0, 10.0), "debug": Used(10, 10.0, 10.0)}
-    assert quoted(measured=measured).calls.likely == 225
-    assert quoted(measured={"write": Used(40, 10.0, 10.0)}).calls.likely == 200
+def test_the_rounds_of_each_strategy_are_measured_too() -> None:
+    written, asked = {"write": Used(40, 10.0, 10.0)}, Used(10, 10.0, 10.0)
+    made = quoted(measured={**written, "debug": asked, "optimize": asked})
+    assert made.calls.likely == 250
+    assert "0.25 repairs are asked for of each strategy, as measured here" in assumptions(made)
+    assert quoted(measured={**written, "optimize": asked}).calls.likely == 225
+
+
+def test_a_folder_that_never_optimized_says_nothing_of_how_often_it_will() -> None:
+    made = quoted(measured={"write": Used(40, 10.0, 10.0)})
+    assert made.calls.likely == 200 + 150
+    assert "1.5 improvements are asked for of each strategy" in assumptions(made)
 
 
 def test_calls_go_side_by_side_but_no_faster_than_the_delay_or_a_limit() -> None:
-    backtests = 150 * 2 * 0.3 / 4
+    backtests = (300 * 2 * 0.3 + 100) / 4
     seconds = quoted().minutes.likely * 60 - backtests
-    assert seconds == pytest.approx(250 * 20 / 10)
+    assert seconds == pytest.approx(400 * 20 / 10)
     slow = quoted(limits={"a": RateLimits(delay=10)}).minutes.likely * 60 - backtests
-    assert slow == pytest.approx(2500)
+    assert slow == pytest.approx(4000)
     capped = quoted(limits={"a": RateLimits(requests_per_minute=5)}).minutes.likely * 60 - backtests
-    assert capped == pytest.approx((250 / 5 - 1) * 60)
+    assert capped == pytest.approx((400 / 5 - 1) * 60)
     one = quoted(limits={"a": RateLimits(max_calls=1)}).minutes.likely * 60 - backtests
-    assert one == pytest.approx(250 * 20)
+    assert one == pytest.approx(400 * 20)
 
 
 def test_a_budget_covers_the_ideas_that_its_rest_pays_for_beside_the_worst_case_of_a_call() -> None:
@@ -164,9 +180,13 @@ def test_a_budget_for_each_idea_is_held_against_the_likely_and_the_worst_case_of
     assert made.costs_usd == quoted().usd.likely / 100  # type: ignore[operator]
     research = 400 + 800 * 10
     write = 500 + 800 + 1500 * 10
-    repair_aside = 4 * (300 + 800 + 1500 + 150) + 8192 * 10
-    assert made.likely_usd == Decimal(research + write + repair_aside) / 1_000_000
-    worst = (400 + 8192 * 10) + (500 + 8192 + 8192 * 10) + 4 * (300 + 2 * 8192 + 150) + 8192 * 10
+    repair = 300 + 800 + 1500 + 150 + 1800 * 10
+    better, longest = 600 + 800 + 1500 + 700, 8192 * 10
+    likely = research + write + repair + (better + 1800 * 10) + (4 * better + longest)
+    assert made.likely_usd == Decimal(likely) / 1_000_000
+    repairs = 3 * (300 + 2 * 8192 + 150 + 2 * 150 + longest)
+    better = 600 + 2 * 8192 + 700 + 150
+    worst = (400 + longest) + (500 + 8192 + longest) + repairs + (better + longest) + (4 * better + longest)
     assert made.worst_usd == Decimal(worst) / 1_000_000
     assert "nothing would be sent" in quote_lines(quoted(idea_budget_usd=Decimal(0)))[1]
 

@@ -64,9 +64,9 @@ def repair(code: str, failure: str, own: str | None) -> str:
 
 
 def optimize(code: str, stats: str, history: str) -> str:
-    """The module with one parameter moved a step, the first that ``history`` does not list, and a sentence.
+    """The module with one parameter moved a step, the first that ``history`` does not list, and what changed and why.
 
-    ``history`` counts as listing a change when it holds this writer's own sentence for it, or ``name = number``
+    ``history`` counts as listing a change when it holds this writer's own words for it, or ``name = number``
     (also ``name=number`` or ``"name": number``). Few trades in ``stats`` put looser entries first.
     """
     tree = _parse(code)
@@ -78,7 +78,13 @@ def optimize(code: str, stats: str, history: str) -> str:
     change = next((item for item in candidates if not _tried(item, history)), None)
     if change is None:
         return _answer(code, "Every step of every parameter was tried: the code is unchanged.")
-    return _answer(_apply(code, change), _sentence(change))
+    return _answer(_apply(code, change), _reasoned(change))
+
+
+def _reasoned(change: _Change) -> str:
+    """The sentence of a change as the prompt of optimizing asks for it."""
+    said, _, why = _sentence(change).partition(": ")
+    return f"Change: {said}.\nWhy: {why}"
 
 
 def _answer(code: str, sentence: str) -> str:
@@ -271,7 +277,7 @@ def _tried(change: _Change, history: str) -> bool:
 
 
 def _trades(stats: str) -> float:
-    """Number of trades in stats given as JSON or printed; many when it is not said."""
+    """Number of trades in stats given as JSON, or printed for one or more datasets; many when it is not said."""
     try:
         data = json.loads(stats)
     except ValueError:
@@ -281,5 +287,5 @@ def _trades(stats: str) -> float:
             value = data.get(name)
             if isinstance(value, int | float):
                 return float(value)
-    match = re.search(r"# Trades\D{0,40}?(\d{1,9})", stats)
-    return float(match[1]) if match else float(_ENOUGH_TRADES)
+    found = re.findall(r"# Trades\D{0,40}?(\d{1,9})", stats)
+    return float(sum(map(int, found))) if found else float(_ENOUGH_TRADES)

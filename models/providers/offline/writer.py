@@ -13,7 +13,7 @@ from models.providers.offline.revise import optimize, repair
 from models.providers.offline.rules import Coverage
 from models.providers.offline.understand import understand
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raised whenever the same prompt may give another answer, so that remembered answers are not used for it."""
 
 

@@ -1,0 +1,1 @@
+"""What a version of a strategy has to stand before its numbers are believed."""
