@@ -21,6 +21,7 @@ from models.errors import BadChain, ModelError, ProviderDown, QuotaExhausted, Un
 from models.factory import ModelFactory
 from models.limiter import Limiters, Limits
 from rbi import __version__
+from rbi.arrivals import SHOWN_LINES, Arrivals
 from rbi.backtest_command import BacktestRequest, OwnStrategies
 from rbi.batch import Batch, StopSignal
 from rbi.cache import cache_folder
@@ -31,8 +32,9 @@ from rbi.effects import JournaledEffects
 from rbi.errors import ExitCode, RbiError, UsageError
 from rbi.events import BatchStarted, Events, Notice, RunFolderChanged
 from rbi.intake.addresses import networks
-from rbi.intake.duplicates import duplicates
+from rbi.intake.duplicates import Duplicates
 from rbi.intake.fetching import Fetcher
+from rbi.intake.following import follow
 from rbi.intake.library import Documents
 from rbi.intake.sources import Ideas, read_source
 from rbi.locks import ConsoleLock
@@ -56,7 +58,6 @@ from runners.environments import Environment, create, describe, remove, resolve
 from runners.warmth import Containment
 
 HOLD_OUT = 0.25
-SHOWN_LINES = 20
 WRITER_SETTINGS = tuple(STAGE_SETTINGS.values())
 
 
@@ -80,13 +81,22 @@ class Parts:
         }
 
 
-def run(settings: Settings, wishes: Wishes = NO_WISHES, *, json_output: bool, yes: bool = False) -> int:
+def run(
+    settings: Settings,
+    wishes: Wishes = NO_WISHES,
+    *,
+    json_output: bool,
+    yes: bool = False,
+    watch: bool = False,
+) -> int:
     """Take the ideas of a file, a folder or standard input to their outcomes, beginning a batch or going on with it.
 
-    ``yes`` answers the question that a high quote asks on a terminal.
+    ``yes`` answers the question that a high quote asks on a terminal. With ``watch`` the batch does not end with the
+    ideas that are there: it takes what comes.
     """
     goal(settings)  # says that there are two before anything is read
-    ideas = read_source(settings.ideas, standard_input())
+    following = follow(settings.ideas, standard_input()) if watch else None
+    ideas = following.begin() if following else read_source(settings.ideas, standard_input())
     texts = matched(ideas, settings)
     with _expected_errors():
         chosen = _writers(settings)
@@ -97,6 +107,7 @@ def run(settings: Settings, wishes: Wishes = NO_WISHES, *, json_output: bool, ye
             return ExitCode.OK
         with open_workplace(Path(settings.results)) as workplace:
             parts = _parts(settings, chosen, read_prompts(settings.prompts))
+            origin = Origin(str(ideas.base.absolute()), parts.environment.versions)
             batch, records = workplace.begin(
                 settings,
                 texts,
@@ -104,11 +115,31 @@ def run(settings: Settings, wishes: Wishes = NO_WISHES, *, json_output: bool, ye
                 today=date.today(),
                 wishes=wishes,
                 limit=settings.limit,
-                origin=Origin(str(ideas.base.absolute()), parts.environment.versions),
+                origin=origin,
             )
             _say_what_was_found(records)
-            task = _ideas_task(parts, workplace, batch)
-            code = _carry_out(settings, parts, task, workplace, batch, records, json_output=json_output)
+            wishes = Wishes.of(batch.settings, retry_failed=wishes.retry_failed)
+            duplicates = _duplicates(workplace, batch, wishes)
+            task = _ideas_task(parts, wishes, duplicates)
+            arrivals = None
+            if following:
+                arrivals = Arrivals(
+                    following,
+                    ideas,
+                    workplace,
+                    batch.name,
+                    wishes,
+                    origin,
+                    only=settings.only,
+                    limit=settings.limit,
+                    records=records,
+                    duplicates=duplicates,
+                )
+            code = _carry_out(
+                settings, parts, task, workplace, batch, records, json_output=json_output, arrivals=arrivals
+            )
+    if arrivals:  # all has been said as it came
+        return ExitCode.ERROR if arrivals.has_refused and code == ExitCode.OK else code
     return _complain_of_lines(ideas, code)
 
 
@@ -173,15 +204,20 @@ def resume(
             settings={**batch.settings, **settings.money()},
         )
         records = workplace.reopen(batch, Wishes.of(batch.settings, retry_failed=retry_failed))
-        task = _ideas_task(parts, workplace, batch)
+        wishes = Wishes.of(batch.settings)
+        task = _ideas_task(parts, wishes, _duplicates(workplace, batch, wishes))
         return _carry_out(settings, parts, task, workplace, batch, records, json_output=json_output)
 
 
-def _ideas_task(parts: Parts, workplace: Workplace, batch: BatchRecord) -> IdeasTask:
-    wishes = Wishes.of(batch.settings)
-    every = (record.idea for record in workplace.journal.ideas(batch.name))
-    repeated = duplicates(every) if wishes.dedupe else {}
-    admission = Admission(wishes.keep_flagged, repeated, wishes.keep_infeasible)
+def _duplicates(workplace: Workplace, batch: BatchRecord, wishes: Wishes) -> Duplicates:
+    """Those among all ideas of the batch, also the ones that this command does not work on."""
+    if not wishes.dedupe:
+        return Duplicates()
+    return Duplicates(record.idea for record in workplace.journal.ideas(batch.name))
+
+
+def _ideas_task(parts: Parts, wishes: Wishes, duplicates: Duplicates) -> IdeasTask:
+    admission = Admission(wishes.keep_flagged, duplicates, wishes.keep_infeasible)
     return IdeasTask(_shown_name(parts.writers), HOLD_OUT, admission)
 
 
@@ -322,6 +358,7 @@ def _carry_out(
     records: Sequence[IdeaRecord],
     *,
     json_output: bool,
+    arrivals: Arrivals | None = None,
 ) -> int:
     events = Events()
     stop = StopSignal()
@@ -398,9 +435,9 @@ def _carry_out(
         for dataset in parts.datasets:
             for note in dataset.notes:
                 events.emit(Notice(f"{dataset.name}: {note}"))
-        if finished < len(records) and (level := runner.level()) not in STRONG:
+        if (finished < len(records) or arrivals) and (level := runner.level()) not in STRONG:
             events.emit(Notice(_weakly_contained(level, runner.why_not)))
-        result = whole.run(records)
+        result = whole.run(records, arrivals.into(events) if arrivals else None)
     if json_output:
         _print(task.lines(slices, lambda mode, source, bars: effects[mode].recorded(source, bars)))
     batch = replace(batch, folder=folder.newest.name)

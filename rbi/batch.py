@@ -6,7 +6,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -41,11 +41,15 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """``stuck`` effects did not end when asked to; they are left behind and count as possibly paid."""
+    """``stuck`` effects did not end when asked to; they are left behind and count as possibly paid.
+
+    ``was_watching`` says that more ideas might have come.
+    """
 
     ending: Ending
     error: Exception | None = None
     stuck: int = 0
+    was_watching: bool = False
 
 
 @dataclass(slots=True)
@@ -70,6 +74,8 @@ class _Done(StrEnum):
 
 
 Work = Callable[[Idea, Callable[[str], None]], IdeaReport]
+# The ideas that have come since it was last called; None when no more can come.
+More = Callable[[], Sequence[IdeaRecord] | None]
 
 
 class Batch:
@@ -112,23 +118,36 @@ class Batch:
         self._grace_s = grace_s
         self._out_of_money = threading.Event()
 
-    def run(self, records: Sequence[IdeaRecord]) -> BatchResult:
+    def run(self, records: Iterable[IdeaRecord], more: More | None = None) -> BatchResult:
         """Work until every idea has an outcome, a stop is asked for, or something ends the whole batch.
 
         Once the budget does not allow a call, no further idea is begun, and those in hand go as far as they can.
+        With ``more`` the batch goes on for as long as more can come.
         """
         pending = deque(record.idea for record in records if not self.is_finished(record))
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix=IDEA_THREADS)
         running: dict[Future[_Done], Idea] = {}
         error: Exception | None = None
-        while (pending or running) and error is None and not self._stop.stopping.is_set():
+        while (pending or running or more) and error is None and not self._stop.stopping.is_set():
+            try:
+                more = self._take_in(more, pending)
+            except RbiError as unreadable:
+                error = unreadable
+                break
             while pending and len(running) < self._workers:
                 idea = pending.popleft()
                 running[pool.submit(self._one, idea)] = idea
             error = self._collect(running, pending)
             if self._out_of_money.is_set():
                 pending.clear()
-        return self._end(pool, running, error)
+                more = None
+        return self._end(pool, running, error, was_watching=more is not None)
+
+    def _take_in(self, more: More | None, pending: deque[Idea]) -> More | None:
+        """Put what has come into the queue; returns whom to ask again."""
+        come = more() if more else None
+        pending.extend(record.idea for record in come or () if not self.is_finished(record))
+        return None if come is None else more
 
     def is_finished(self, record: IdeaRecord) -> bool:
         """Whether there is nothing left to do for an idea.
@@ -142,6 +161,8 @@ class Batch:
 
     def _collect(self, running: dict[Future[_Done], Idea], pending: deque[Idea]) -> Exception | None:
         """Take in what ended; an idea that another process holds goes back to the end of the queue."""
+        if not running:
+            time.sleep(POLL_S)
         ended, _ = wait(running, timeout=POLL_S, return_when=FIRST_COMPLETED)
         error: Exception | None = None
         elsewhere = 0
@@ -160,7 +181,12 @@ class Batch:
         return error
 
     def _end(
-        self, pool: ThreadPoolExecutor, running: dict[Future[_Done], Idea], error: Exception | None
+        self,
+        pool: ThreadPoolExecutor,
+        running: dict[Future[_Done], Idea],
+        error: Exception | None,
+        *,
+        was_watching: bool,
     ) -> BatchResult:
         stopped = self._stop.stopping.is_set()
         if running:
@@ -173,7 +199,7 @@ class Batch:
         finished = sum(record.final for record in records)
         took = economy_json(economy(self._journal.spending(self._name), records))
         self._events.emit(BatchFinished(ending.value, finished, len(records), took))
-        return BatchResult(ending, error, stuck=len(running))
+        return BatchResult(ending, error, stuck=len(running), was_watching=was_watching)
 
     def _drain(self, running: dict[Future[_Done], Idea]) -> None:
         """Let running effects end for a while, then end them."""
@@ -211,6 +237,8 @@ class Batch:
         folder = self._journal.place_idea(
             self._name, idea.idea_id, f"{self._run_folder.for_idea()}/{idea.folder_name}"
         )
+        if self._stop.stopping.is_set():  # the journal may have been waited for
+            return _Done.STOPPED
         self._events.emit(IdeaStarted(idea.number, idea.idea_id, idea.text))
         try:
             report = self._work(idea, lambda stage: self._events.emit(StageStarted(idea.number, stage)))

@@ -195,6 +195,7 @@ def _parser() -> argparse.ArgumentParser:
 
     run = _add(commands, "run", "take every idea of a file to a tested strategy", _run)
     _ideas(run)
+    run.add_argument("--watch", action="store_true", help="go on with ideas that are added, until Ctrl-C")
     run.add_argument("--yes", action="store_true", help="begin without asking, whatever it may cost")
     _settings(run, [s.key for s in SETTINGS if s.key != "ideas"])
 
@@ -373,7 +374,13 @@ def _load(arguments: argparse.Namespace) -> Settings:
 def _run(arguments: argparse.Namespace) -> int:
     from rbi.app import run
 
-    return run(_load(arguments), _wishes(arguments), json_output=arguments.json, yes=arguments.yes)
+    return run(
+        _load(arguments),
+        _wishes(arguments),
+        json_output=arguments.json,
+        yes=arguments.yes,
+        watch=arguments.watch,
+    )
 
 
 def _backtest(arguments: argparse.Namespace) -> int:

@@ -91,6 +91,9 @@ def _exit_code(
     if result.ending is Ending.INTERRUPTED and left:
         say(f"interrupted: {done}; answers already paid for are kept\n  continue: {again}")
         return ExitCode.INTERRUPTED
+    if result.ending is Ending.INTERRUPTED and result.was_watching:
+        say(f"no longer watching: {done}")
+        return ExitCode.INTERRUPTED
     if result.ending is Ending.BUDGET:
         say(f"stopped at the budget: {done}\n  continue: {again} --budget USD")
         return ExitCode.STOPPED

@@ -111,6 +111,15 @@ class IdeaFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class IdeasFound:
+    """Ideas came while the batch worked: now it works on ``total``. ``finished`` of those ``added`` had an outcome."""
+
+    added: int
+    finished: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunFolderChanged:
     """Midnight passed: ideas that start from now on go to another folder."""
 
@@ -148,6 +157,7 @@ Event = (
     | BudgetReached
     | BacktestFinished
     | IdeaFinished
+    | IdeasFound
     | RunFolderChanged
     | Notice
     | BatchFinished

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
@@ -109,6 +109,11 @@ CREATE INDEX effect_money ON effect (batch, idea, state, cost_nano_usd, reserved
 
 # What an effect counts for in a budget: its cost once that is known, its worst case until then.
 _COMMITTED = "coalesce(sum(coalesce(cost_nano_usd, reserved_nano_usd, 0)), 0)"
+
+
+def _listed(ids: Collection[str] | None) -> str | None:
+    """Ids as one parameter: SQLite takes so many and no more."""
+    return None if ids is None else json.dumps(list(ids))
 
 
 class Journal:
@@ -406,24 +411,38 @@ class Journal:
         rows = self._db.query("SELECT * FROM batch_idea WHERE batch = ? ORDER BY number", batch)
         return self._read(rows, idea_of)
 
-    def endings(self, batch: str) -> dict[str, str]:
-        """Every idea of a batch by id with the kind of its final outcome, empty if it has none."""
-        rows = self._db.query(
-            "SELECT idea_id, final, json_extract(outcome, '$.outcome') AS kind FROM batch_idea WHERE batch = ?",
+    def counts(self, batch: str) -> tuple[int, int]:
+        """How many ideas of a batch have a final outcome, and how many it has."""
+        row = self._db.query(
+            "SELECT coalesce(sum(final), 0) AS finished, count(*) AS total FROM batch_idea WHERE batch = ?",
             batch,
+        )[0]
+        return row["finished"], row["total"]
+
+    def endings(self, batch: str, among: Collection[str] | None = None) -> dict[str, str]:
+        """The ideas of a batch by id, all or those ``among`` these ids.
+
+        With the kind of the final outcome, empty if it has none.
+        """
+        rows = self._db.query(
+            "SELECT idea_id, final, json_extract(outcome, '$.outcome') AS kind FROM batch_idea WHERE batch = ?1"
+            " AND (?2 IS NULL OR idea_id IN (SELECT value FROM json_each(?2)))",
+            batch,
+            _listed(among),
         )
         return {row["idea_id"]: str(row["kind"] or "unnamed") if row["final"] else "" for row in rows}
 
-    def finished_here(self, batch: str) -> dict[str, tuple[str, str]]:
-        """The ideas by id that this batch itself worked on to an end that no more time would change.
+    def finished_here(self, batch: str, among: Collection[str]) -> dict[str, tuple[str, str]]:
+        """The ideas ``among`` these ids that this batch itself worked on to an end that no more time would change.
 
         With the kind of the outcome and the folder.
         """
         rows = self._db.query(
             "SELECT idea_id, folder, json_extract(outcome, '$.outcome') AS kind FROM batch_idea"
-            " WHERE batch = ? AND final AND folder IS NOT NULL AND json_extract(outcome, '$.timed_out') = 0"
-            " AND json_extract(outcome, '$.found_in') IS NULL",
+            " WHERE batch = ?1 AND final AND folder IS NOT NULL AND json_extract(outcome, '$.timed_out') = 0"
+            " AND json_extract(outcome, '$.found_in') IS NULL AND idea_id IN (SELECT value FROM json_each(?2))",
             batch,
+            _listed(among),
         )
         return {row["idea_id"]: (row["kind"], row["folder"]) for row in rows}
 

@@ -133,9 +133,9 @@ def _is_agreed() -> bool:
 
 
 def matched(ideas: Ideas, settings: Settings) -> tuple[str, ...]:
-    """The ideas that ``--only`` leaves. Raises `UsageError` when that is none."""
+    """The ideas that ``--only`` leaves. Raises `UsageError` when that is none and no more can come."""
     texts = matching(ideas.texts, settings.only)
-    if not texts:
+    if not texts and not ideas.is_watched:
         raise UsageError(
             f"no idea contains {settings.only!r}", where=ideas.source, fix="try a shorter --only, or none"
         )

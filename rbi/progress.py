@@ -32,6 +32,7 @@ from rbi.events import (
     Event,
     FellBack,
     IdeaFinished,
+    IdeasFound,
     IdeaStarted,
     Notice,
     RunFolderChanged,
@@ -86,6 +87,10 @@ class Tally:
                 self.active.pop(event.number, None)
                 self.finished += 1
                 self.outcomes[event.outcome] += 1
+            case IdeasFound():
+                self.total = event.total
+                self.finished += event.finished
+                self.before += event.finished
             case CallStarted():
                 self.in_flight += 1
             case CallFinished():
@@ -153,6 +158,8 @@ class Remarks:
                 return printable(f"{event.from_model} -> {event.to_model}: {event.reason}")
             case BudgetReached():
                 return f"the budget is reached: ${event.spent_usd:.4f} of ${event.budget_usd:.4f}"
+            case IdeasFound():
+                return f"{event.added} new: {counted(event.total, 'idea')} in all"
             case Notice():
                 return printable(event.text)
             case _:

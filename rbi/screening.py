@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rbi.domain import Idea
-from rbi.intake.duplicates import duplicates
+from rbi.intake.duplicates import Duplicates
 from rbi.intake.similarity import near_duplicates
 from rbi.intake.soundness import Flag, flag
 from rbi.intake.sources import Ideas, Place
@@ -73,7 +73,7 @@ def screen(ideas: Ideas, chosen: frozenset[str], wishes: Wishes) -> Screening:
 
 
 def _left_out(texts: Mapping[str, str]) -> set[str]:
-    return set(duplicates(Idea(number, text) for number, text in enumerate(texts.values(), start=1)))
+    return set(Duplicates(Idea(number, text) for number, text in enumerate(texts.values(), start=1)))
 
 
 def _some(lines: list[str]) -> Iterator[str]:

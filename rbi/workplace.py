@@ -124,7 +124,26 @@ class Workplace:
         """The ideas that a command works on in a batch, or in one that it is about to begin."""
         name = batch.name if batch else ""
         elsewhere = self._finished_elsewhere(name, texts, identity, origin) if origin else {}
-        return select(texts, self.journal.endings(name), elsewhere, wishes, limit)
+        endings = self.journal.endings(name, [Idea(0, text).idea_id for text in texts])
+        return select(texts, endings, elsewhere, wishes, limit)
+
+    def extend(
+        self, batch: str, texts: Sequence[str], wishes: Wishes, limit: int, origin: Origin
+    ) -> tuple[IdeaRecord, ...]:
+        """Add ideas to a batch that is worked on, or find those it has got; see `begin`. Returns their records."""
+        with self.claims.hold("batches"):
+            now = self.find_batch(batch)
+            chosen = self.select(now, texts, now.settings["identity"], wishes, limit, origin)
+            self.journal.save_batch(
+                now.name,
+                source=now.source,
+                folder=now.folder,
+                settings=now.settings,
+                texts=chosen.texts,
+                changes=chosen.changes,
+            )
+        ids = (Idea(0, text).idea_id for text in chosen.texts)
+        return tuple(record for idea_id in ids if (record := self.journal.idea(batch, idea_id)))
 
     def reopen(self, batch: BatchRecord, wishes: Wishes) -> tuple[IdeaRecord, ...]:
         """All ideas of a batch, those that are to be tried again without their outcomes."""
@@ -204,9 +223,12 @@ class Workplace:
                 continue
             if not origin.same_versions(batch.settings):
                 continue
-            for idea_id, (kind, folder) in self.journal.finished_here(batch.name).items():
-                is_same = idea_id in by_id and kind not in NOT_SHARED
-                if not is_same or idea_id in found or not (self.results / folder / OUTCOME_FILE).is_file():
+            for idea_id, (kind, folder) in self.journal.finished_here(batch.name, by_id).items():
+                if (
+                    kind in NOT_SHARED
+                    or idea_id in found
+                    or not (self.results / folder / OUTCOME_FILE).is_file()
+                ):
                     continue
                 if names_files(by_id[idea_id]) and batch.settings.get("base") != origin.base:
                     continue  # the same path from another folder is another document

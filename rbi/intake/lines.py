@@ -43,8 +43,10 @@ class _Open:
     line: int
     parts: list[str] = field(default_factory=list)
     length: int = 0
+    lines: int = 0
 
     def add(self, glue: str, text: str, length: int) -> None:
+        self.lines += 1
         glue = glue if self.length else ""
         self.length += len(glue) + length
         if self.length - length <= LONGEST_IDEA:  # what is refused anyway is counted, not kept
@@ -54,17 +56,43 @@ class _Open:
         return Entry(self.line, "".join(self.parts), self.length)
 
 
-def entries(chunks: Iterable[bytes], where: str) -> Iterator[Entry]:
+@dataclass(slots=True)
+class Tail:
+    """The end of a text that is still being written: what may go on, and so is no whole entry yet.
+
+    ``rest`` is the beginning of a line that has no end, in line ``rest_line``; empty if there is none. ``last`` is the
+    entry that a further line may belong to. One that ``is_block`` has got such a line already, or ends in a backslash.
+    """
+
+    rest: str = ""
+    rest_line: int = 0
+    last: Entry | None = None
+    is_block: bool = False
+    is_joined: bool = False
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the line that has no end belongs to the last entry: that is not whole without it."""
+        begun = self.rest.strip()
+        return self.last is not None and bool(begun) and (self.is_joined or not begun.startswith("#"))
+
+    def ends_what_is_above(self, *, is_joined: bool) -> bool:
+        """Whether the line that has no end cannot belong to an entry above it, however it goes on."""
+        return bool(self.rest) and not is_joined and self.rest[0] not in " \t#"
+
+
+def entries(chunks: Iterable[bytes], where: str, tail: Tail | None = None) -> Iterator[Entry]:
     """The entries of a file whose bytes come in ``chunks``.
 
     ``#`` begins a comment line. A line that ends in a backslash is joined with the next, by a blank. An indented
-    line continues the entry above it, on a line of its own; a blank line ends the entry. Raises `RbiError`, naming
-    ``where``, for what is not UTF-8 or UTF-16 text.
+    line continues the entry above it, on a line of its own; a blank line ends the entry. With a ``tail`` the file may
+    still be written: what may go on is left there, and is not among the entries. Raises `RbiError`, naming ``where``,
+    for what is not UTF-8 or UTF-16 text.
     """
-    return joined(split(_decoded(chunks, where)))
+    return joined(split(decoded(chunks, where, is_whole=tail is None), tail), tail)
 
 
-def joined(lines: Iterable[Line]) -> Iterator[Entry]:
+def joined(lines: Iterable[Line], tail: Tail | None = None) -> Iterator[Entry]:
     """Entries out of physical lines: see `entries`."""
     current: _Open | None = None
     is_joined = False
@@ -84,8 +112,13 @@ def joined(lines: Iterable[Line]) -> Iterator[Entry]:
         is_joined = text.endswith("\\")
         text = text[:-1].rstrip() if is_joined else text
         current.add(glue, text, line.length if line.length > _LONGEST_LINE else len(text))
-    if current is not None:
+    if current is None:
+        return
+    if tail is None or tail.ends_what_is_above(is_joined=is_joined):
         yield from _unless_empty(current)
+    else:
+        tail.last, tail.is_joined = next(_unless_empty(current), None), is_joined
+        tail.is_block = is_joined or current.lines > 1
 
 
 def _unless_empty(current: _Open) -> Iterator[Entry]:
@@ -93,8 +126,8 @@ def _unless_empty(current: _Open) -> Iterator[Entry]:
         yield current.entry()
 
 
-def split(texts: Iterable[str]) -> Iterator[Line]:
-    """Physical lines out of pieces of text, at ``\\n`` alone."""
+def split(texts: Iterable[str], tail: Tail | None = None) -> Iterator[Line]:
+    """Physical lines out of pieces of text, at ``\\n`` alone. With a ``tail``, one without it is left there."""
     # Not str.splitlines: that would also cut an idea at form feeds and Unicode separators inside it.
     number, kept, length = 1, "", 0
     for text in texts:
@@ -104,16 +137,21 @@ def split(texts: Iterable[str]) -> Iterator[Line]:
             number, kept, length = number + 1, "", 0
         length += len(rest)
         kept = (kept + rest)[: _LONGEST_LINE + 1]
-    if length:
+    if length and tail is None:
         yield Line(number, kept, length)
+    elif length and tail is not None:
+        tail.rest, tail.rest_line = kept, number
 
 
-def _decoded(chunks: Iterable[bytes], where: str) -> Iterator[str]:
-    """The text of the chunks, with every line ending as ``\\n``."""
+def decoded(chunks: Iterable[bytes], where: str, *, is_whole: bool = True) -> Iterator[str]:
+    """The text of each chunk, and at last what was kept back, with every line ending as ``\\n``.
+
+    Unless the text ``is_whole``, a character of which only the first bytes are there is left out.
+    """
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
     decoder: codecs.IncrementalDecoder | None = None
     encoding, passed, line = "", 0, 1
-    for chunk in _with_end(chunks):
+    for chunk in _with_end(chunks) if is_whole else filter(None, chunks):
         if decoder is None:
             encoding, passed = _encoding(chunk, where)
             decoder, chunk = codecs.getincrementaldecoder(encoding)(), chunk[passed:]

@@ -12,10 +12,11 @@ from typing import BinaryIO
 
 from rbi.domain import normalised
 from rbi.errors import RbiError
-from rbi.intake.lines import LONGEST_IDEA, entries
+from rbi.intake.lines import LONGEST_IDEA, Entry, entries
 from rbi.terminal import printable
 
 STDIN = "-"
+STDIN_SHOWN = "standard input"
 LARGEST_FILE = 256 * 1024 * 1024
 _LARGEST_IDEA_FILE = 8 * LONGEST_IDEA  # front matter and four bytes a character
 _LONGEST_FRONT_MATTER = 200  # lines
@@ -46,30 +47,36 @@ class SourcedIdea:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What cannot be an idea: where it is, what is wrong with it and what fixes it."""
+    """What cannot be an idea: where it is, what is wrong with it and what fixes it; ``digest`` is of its text."""
 
     place: Place
     what: str
     fix: str
+    digest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """A place that holds the idea of an earlier one again."""
+    """A place that holds the idea of an earlier one again; ``digest`` is of its text."""
 
     place: Place
     first: Place
+    digest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Ideas:
-    """Distinct ideas in their order, and what was left out and why. Paths in ideas begin at ``base``."""
+    """Distinct ideas in their order, and what was left out and why. Paths in ideas begin at ``base``.
+
+    Where the source ``is_watched`` more may come.
+    """
 
     source: str
     base: Path
     ideas: tuple[SourcedIdea, ...]
     refused: tuple[Refused, ...]
     repeated: tuple[Repeated, ...]
+    is_watched: bool = False
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -85,26 +92,26 @@ def read_source(spec: str, stdin: BinaryIO) -> Ideas:
     front matter. What cannot be an idea is returned among ``refused`` and does not stop the others. Raises `RbiError`
     if the source is not there, is not text, or holds no idea at all.
     """
-    found = _Found()
+    found = Found()
     path = Path(spec).expanduser()
     if spec == STDIN:
         base = Path()
-        found.add_entries(_chunks(stdin, "standard input"), "standard input")
+        found.add_entries(entries(chunks(stdin, STDIN_SHOWN), STDIN_SHOWN), STDIN_SHOWN)
     elif path.is_dir():
         base = path
-        for file in _idea_files(path):
+        for file in idea_files(path):
             found.add_file(file, str(Path(spec) / file.relative_to(path)))
     else:
         base = path.parent
         with open_ideas(path) as opened:
-            found.add_entries(_chunks(opened, spec), spec)
+            found.add_entries(entries(chunks(opened, spec), spec), spec)
     if not found.ideas:
         raise _no_ideas(spec, found.refused, is_folder=base == path and spec != STDIN)
     return Ideas(spec, base, tuple(found.ideas), tuple(found.refused), tuple(found.repeated))
 
 
 @dataclass(slots=True)
-class _Found:
+class Found:
     """What has been read so far. Ideas are told apart by a digest: their texts are not kept twice."""
 
     ideas: list[SourcedIdea] = field(default_factory=list)
@@ -112,11 +119,13 @@ class _Found:
     repeated: list[Repeated] = field(default_factory=list)
     _first: dict[bytes, Place] = field(default_factory=dict)
 
-    def add_entries(self, chunks: Iterable[bytes], shown: str) -> None:
-        for entry in entries(chunks, shown):
+    def add_entries(self, found: Iterable[Entry], shown: str) -> None:
+        """Add the entries of a file of one idea a line."""
+        for entry in found:
             self.add(entry.text, entry.length, Place(shown, entry.line))
 
     def add_file(self, path: Path, shown: str) -> None:
+        """Add a file that is one idea as a whole."""
         place = Place(shown)
         try:
             text, title = _one_idea(path)
@@ -132,16 +141,22 @@ class _Found:
             self.refused.append(Refused(place, "the file holds no text", "write the idea into it"))
 
     def add(self, text: str, length: int, place: Place, title: str = "") -> None:
+        """Add an idea, or what is wrong with it."""
         wrong = _what_is_wrong(text, length)
+        digest = digest_of(text)
         if wrong:
-            self.refused.append(Refused(place, *wrong))
+            self.refused.append(Refused(place, *wrong, digest))
             return
-        digest = hashlib.sha256(normalised(text).encode("utf-8", "surrogatepass")).digest()[:16]
         first = self._first.setdefault(digest, place)
         if first is place:
             self.ideas.append(SourcedIdea(text, place, title))
         else:
-            self.repeated.append(Repeated(place, first))
+            self.repeated.append(Repeated(place, first, digest))
+
+
+def digest_of(text: str) -> bytes:
+    """What tells ideas apart: equal for texts that are the same idea."""
+    return hashlib.sha256(normalised(text).encode("utf-8", "surrogatepass")).digest()[:16]
 
 
 def _what_is_wrong(text: str, length: int) -> tuple[str, str] | None:
@@ -170,7 +185,8 @@ def open_ideas(path: Path) -> BinaryIO:
         ) from None
 
 
-def _chunks(file: BinaryIO, shown: str) -> Iterator[bytes]:
+def chunks(file: BinaryIO, shown: str) -> Iterator[bytes]:
+    """The bytes of an ideas file as they are read. Raises `RbiError` if there are too many, or if they cannot be."""
     passed = 0
     while chunk := _read(file, shown):
         passed += len(chunk)
@@ -203,7 +219,8 @@ def _missing_fix(path: Path) -> str:
 # Folders of one idea a file
 
 
-def _idea_files(folder: Path) -> Iterator[Path]:
+def idea_files(folder: Path) -> Iterator[Path]:
+    """The files in a folder and below that are ideas, in their order. Raises `RbiError` for one it cannot look into."""
     for place, folders, names in os.walk(folder, onerror=_cannot_look):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
@@ -264,6 +281,6 @@ def _no_ideas(spec: str, refused: list[Refused], *, is_folder: bool) -> RbiError
         return RbiError(what, where=spec, fix=fix)
     return RbiError(
         "the ideas file holds no idea",
-        where="standard input" if spec == STDIN else spec,
+        where=STDIN_SHOWN if spec == STDIN else spec,
         fix="write one idea a line, such as: Buy when the 50-day SMA crosses above the 200-day SMA",
     )

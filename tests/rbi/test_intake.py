@@ -17,7 +17,7 @@ from models.providers.offline.writer import OfflineWriter
 from rbi.domain import Brief, Idea, IdeaReport, OutcomeKind
 from rbi.effects import Interrupted, JournaledEffects, Library
 from rbi.events import Events
-from rbi.intake.duplicates import Duplicate, duplicates
+from rbi.intake.duplicates import Duplicate, Duplicates
 from rbi.intake.failures import DocumentFailed, Trouble
 from rbi.intake.fetching import Answer, Fetched, Kind, Request
 from rbi.intake.library import MOST_AT_ONCE, Documents
@@ -106,7 +106,9 @@ def test_ideas_whose_numbers_differ_are_never_duplicates() -> None:
     ]
     texts[3] = texts[1].replace("falls", "drops")
     ideas = [Idea(n, text) for n, text in enumerate(texts, start=1)]
-    found = duplicates(ideas)
+    found = Duplicates(ideas[:3])
+    assert list(found) == [ideas[2].idea_id]
+    found.add(ideas[2:])
     assert {idea_id: one.leader.number for idea_id, one in found.items()} == {
         ideas[2].idea_id: 1,
         ideas[3].idea_id: 2,
