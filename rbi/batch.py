@@ -154,9 +154,10 @@ class Batch:
 
         One that ran into the timeout is always looked at again: the journal knows whether it has more time now.
         """
-        if not record.final or record.place is None or record.outcome is None:
+        outcome = record.outcome if record.final and record.place is not None else None
+        if outcome is None or record.place is None:
             return False
-        again = record.outcome["timed_out"] or self._outdated(record.outcome)
+        again = outcome["timed_out"] or self._outdated(outcome)
         return not again and self._folders.is_complete(record.place)
 
     def _collect(self, running: dict[Future[_Done], Idea], pending: deque[Idea]) -> Exception | None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from rbi.batch import BatchResult, Ending
 from rbi.console import console
-from rbi.domain import OutcomeKind
+from rbi.domain import OutcomeKind, Row
 from rbi.economy import deaths_line, economy, economy_table
 from rbi.errors import ExitCode
 from rbi.records import BatchRecord, IdeaRecord
@@ -40,11 +40,11 @@ def close(
     ``budget`` is in US dollars. With ``quiet`` nothing goes to standard output.
     Raises the error that stopped the batch, if one did.
     """
-    workplace.write_leaderboard(batch)
     records = workplace.journal.ideas(batch.name)
+    rows = workplace.write_leaderboard(batch, records)
     if not quiet:
         try:
-            _show(workplace, batch, records, budget)
+            _show(workplace, batch, records, rows, budget)
         except BrokenPipeError:  # nobody reads the table; the batch has ended as it has ended
             abandon(sys.stdout)
     code = _exit_code(workplace, batch, result, records)
@@ -57,12 +57,15 @@ def close(
 
 
 def _show(
-    workplace: Workplace, batch: BatchRecord, records: Sequence[IdeaRecord], budget: float | None
+    workplace: Workplace,
+    batch: BatchRecord,
+    records: Sequence[IdeaRecord],
+    rows: Sequence[Row],
+    budget: float | None,
 ) -> None:
     out = console()
-    rows = workplace.leaderboard(batch.name)
     ranked = list(dict.fromkeys(row.number for row in rows))
-    best = ranked[:SHOWN_IDEAS]
+    best = frozenset(ranked[:SHOWN_IDEAS])
     out.print(results_table([row for row in rows if row.number in best], title=batch.name, width=out.width))
     if len(best) < len(ranked):
         every = counted(len(ranked), batch.noun)
@@ -102,7 +105,7 @@ def _exit_code(
 
 def _say_what_is_left(records: Sequence[IdeaRecord], again: str, noun: str) -> int:
     """Ideas that a further run may bring to an end: how many, and why they have none yet."""
-    kinds = Counter(str(r.outcome["outcome"]) for r in records if not r.final and r.outcome)
+    kinds = Counter(r.ending for r in records if not r.final)
     for kind, reason in _UNFINISHED.items():
         if kinds[kind]:
             more = " --budget-per-idea USD" if kind is OutcomeKind.OVER_BUDGET else ""

@@ -232,7 +232,7 @@ def _look_for_lost_ideas(workplace: Workplace) -> None:
         record.folder
         for batch in workplace.journal.batches()
         for record in workplace.journal.ideas(batch.name)
-        if record.outcome
+        if record.ending
     }
     there = {
         str(path.parent.relative_to(workplace.results))

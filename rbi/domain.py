@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from rbi.repairs.findings import Fix, Problem
@@ -32,6 +33,11 @@ def slug(text: str, *, longest: int = 40) -> str:
     return out or "idea"
 
 
+@lru_cache(maxsize=2**15)  # before the first of ten thousand ideas begins, each id is needed several times
+def _id_of(text: str) -> str:
+    return hashlib.sha256(normalised(text).encode()).hexdigest()[:12]
+
+
 @dataclass(frozen=True, slots=True)
 class Idea:
     """What the user wrote. ``number`` is its place in the batch, counted from 1 and never changed again.
@@ -46,7 +52,7 @@ class Idea:
     @property
     def idea_id(self) -> str:
         """First 12 hex digits of the sha256 of the normalised text: the same idea anywhere has the same id."""
-        return hashlib.sha256(normalised(self.text).encode()).hexdigest()[:12]
+        return _id_of(self.text)
 
     @property
     def folder_name(self) -> str:

@@ -47,14 +47,14 @@ class Economy:
 
 def economy(spending: Mapping[tuple[str, str], Spending], records: Sequence[IdeaRecord]) -> Economy:
     """The economy of a batch whose ideas have come this far."""
-    ended = [record.outcome for record in records if record.outcome]
-    working = [outcome for outcome in ended if outcome["outcome"] == OutcomeKind.TRADED.value]
-    deaths = Counter(_cause(outcome) for outcome in ended if outcome["outcome"] != OutcomeKind.TRADED.value)
-    return Economy(spending, len(ended), len(working), dict(deaths.most_common()))
+    ended = [record for record in records if record.ending]
+    working = sum(record.ending == OutcomeKind.TRADED.value for record in ended)
+    deaths = Counter(_cause(record) for record in ended if record.ending != OutcomeKind.TRADED.value)
+    return Economy(spending, len(ended), working, dict(deaths.most_common()))
 
 
-def _cause(outcome: Mapping[str, Any]) -> str:
-    kind, cause = str(outcome["outcome"]), str(outcome["cause"])
+def _cause(record: IdeaRecord) -> str:
+    kind, cause = record.ending, record.cause
     if kind == OutcomeKind.DUPLICATE.value:
         return kind  # its cause is which idea it repeats
     return kind if not cause or cause.replace("_", " ") == kind else f"{kind}: {cause}"

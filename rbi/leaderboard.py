@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 
 from rbi.domain import Backtest, IdeaReport, OutcomeKind, Row, Verdict
 from runners.base import CheckStatus, RunResult
@@ -109,9 +109,10 @@ def _standing(group: Sequence[Row]) -> tuple[int, int, float, int]:
 def to_csv(rows: Iterable[Row]) -> str:
     """The leaderboard as CSV, a header line first. Missing numbers are empty cells."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, [f.name for f in fields(Row)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({k: _cell(v) for k, v in asdict(row).items()} for row in rows)
+    names = [f.name for f in fields(Row)]
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
     return out.getvalue()
 
 

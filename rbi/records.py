@@ -34,27 +34,26 @@ class BatchRecord:
 
 @dataclass(frozen=True, slots=True)
 class IdeaRecord:
-    """An idea of a batch. ``outcome`` is what its folder's ``outcome.json`` holds, or ``None``.
+    """An idea of a batch.
 
-    ``folder`` is the idea's own in this batch, if it was worked on there.
+    ``folder`` is the idea's own in this batch, if it was worked on there; ``ending`` the kind of its outcome and
+    ``cause`` what that says of it, empty if it has none. ``found_in`` is the other batch whose outcome this is, empty if it is this batch's own. ``place`` is
+    the folder that holds the outcome's files. Folders are relative to the results folder.
     """
 
     idea: Idea
     folder: str | None
     final: bool
-    outcome: Mapping[str, Any] | None
+    ending: str = ""
+    cause: str = ""
+    found_in: str = ""
+    place: str | None = None
+    recorded: str | None = None  # as JSON text: decoded, the outcomes of a large batch would fill the memory
 
     @property
-    def found_in(self) -> str:
-        """The other batch whose outcome this is; empty if it is this batch's own."""
-        return str(self.outcome["found_in"]["batch"]) if self.outcome and "found_in" in self.outcome else ""
-
-    @property
-    def place(self) -> str | None:
-        """The folder that holds the outcome's files, relative to the results folder."""
-        if self.outcome and self.found_in:
-            return str(self.outcome["found_in"]["folder"])
-        return self.folder
+    def outcome(self) -> Mapping[str, Any] | None:
+        """What the folder's ``outcome.json`` holds, decoded anew each time; ``None`` if there is no outcome."""
+        return json.loads(self.recorded) if self.recorded else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +131,18 @@ def idea_of(row: sqlite3.Row) -> IdeaRecord:
     idea = Idea(row["number"], row["text"], row["trial"])
     if idea.idea_id != row["idea_id"]:
         raise ValueError(f"the text of idea {idea.number} is not the one that was recorded")
+    folder, recorded = row["folder"], row["outcome"]
+    outcome = json.loads(recorded) if recorded else {}
+    elsewhere = outcome.get("found_in")
     return IdeaRecord(
         idea=idea,
-        folder=row["folder"],
+        folder=folder,
         final=bool(row["final"]),
-        outcome=json.loads(row["outcome"]) if row["outcome"] else None,
+        ending=str(outcome["outcome"]) if outcome else "",
+        cause=str(outcome.get("cause", "")),
+        found_in=str(elsewhere["batch"]) if elsewhere else "",
+        place=str(elsewhere["folder"]) if elsewhere else folder,
+        recorded=recorded,
     )
 
 

@@ -104,7 +104,7 @@ def _ending(row: Row, *, full: bool) -> list[Text]:
 
 def counts_line(records: Iterable[IdeaRecord]) -> str:
     """How the ideas ended, in one line."""
-    ended = Counter(str(r.outcome["outcome"]) if r.outcome else "not finished" for r in records)
+    ended = Counter(r.ending or "not finished" for r in records)
     return " · ".join(f"{n} {kind}" for kind, n in ended.most_common())
 
 
@@ -136,7 +136,7 @@ def status_json(
     batch: BatchRecord, records: Sequence[IdeaRecord], totals: Totals, took: Economy
 ) -> dict[str, Any]:
     """A batch's state for machines."""
-    ended = Counter(str(r.outcome["outcome"]) for r in records if r.outcome)
+    ended = Counter(r.ending for r in records if r.ending)
     return {
         "batch": batch.name,
         "folder": batch.folder,

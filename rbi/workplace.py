@@ -22,7 +22,7 @@ from rbi.leaderboard import ranked, to_csv
 from rbi.locks import FileLock
 from rbi.records import BatchRecord, IdeaRecord
 from rbi.results import OUTCOME_FILE, write_atomically
-from rbi.selection import NO_WISHES, NOT_SHARED, Selected, Wishes, select
+from rbi.selection import NO_CHANGES, NO_WISHES, NOT_SHARED, Selected, Wishes, select
 
 JOURNAL_FILE = "rbi.db"
 LOCKS_FOLDER = ".locks"
@@ -147,9 +147,12 @@ class Workplace:
 
     def reopen(self, batch: BatchRecord, wishes: Wishes) -> tuple[IdeaRecord, ...]:
         """All ideas of a batch, those that are to be tried again without their outcomes."""
-        texts = [record.idea.text for record in self.journal.ideas(batch.name)]
+        records = self.journal.ideas(batch.name)
+        texts = [record.idea.text for record in records]
         with self.claims.hold("batches"):
             changes = select(texts, self.journal.endings(batch.name), {}, wishes).changes
+            if changes == NO_CHANGES:
+                return records
             self.journal.save_batch(
                 batch.name,
                 source=batch.source,
@@ -249,15 +252,16 @@ class Workplace:
 
     def leaderboard(self, batch: str) -> tuple[Row, ...]:
         """The ranked rows of every idea of a batch that has an outcome."""
-        outcomes = [record.outcome for record in self.journal.ideas(batch) if record.outcome]
-        return ranked(Row.from_json(row) for outcome in outcomes for row in outcome["rows"])
+        return _ranked(self.journal.ideas(batch))
 
-    def write_leaderboard(self, batch: BatchRecord) -> None:
-        """Write the leaderboard to every run folder of the batch."""
-        content = to_csv(self.leaderboard(batch.name))
-        placed = {Path(r.folder).parent.name for r in self.journal.ideas(batch.name) if r.folder}
+    def write_leaderboard(self, batch: BatchRecord, records: Sequence[IdeaRecord]) -> tuple[Row, ...]:
+        """Write the leaderboard of these ideas to every run folder of the batch, and return it."""
+        rows = _ranked(records)
+        content = to_csv(rows)
+        placed = {Path(r.folder).parent.name for r in records if r.folder}
         for folder in sorted({*placed, batch.folder}):
             write_atomically(self.results / folder / LEADERBOARD_FILE, content)
+        return rows
 
     def leaderboard_file(self, batch: BatchRecord) -> Path:
         """The leaderboard in the newest run folder of a batch."""
@@ -269,6 +273,11 @@ class Workplace:
         if self.results != Path(Settings().results):
             words += ["--results", str(self.results)]
         return shlex.join(words)
+
+
+def _ranked(records: Sequence[IdeaRecord]) -> tuple[Row, ...]:
+    outcomes = (record.outcome for record in records)
+    return ranked(Row.from_json(row) for outcome in outcomes if outcome for row in outcome["rows"])
 
 
 def dated_name(source: str, day: date) -> str:
