@@ -36,9 +36,9 @@ class BatchRecord:
 class IdeaRecord:
     """An idea of a batch.
 
-    ``folder`` is the idea's own in this batch, if it was worked on there; ``ending`` the kind of its outcome and
-    ``cause`` what that says of it, empty if it has none. ``found_in`` is the other batch whose outcome this is, empty if it is this batch's own. ``place`` is
-    the folder that holds the outcome's files. Folders are relative to the results folder.
+    ``folder`` is the idea's own in this batch, if it was worked on there. ``ending`` and ``cause`` are of its outcome,
+    empty if it has none. ``found_in`` is the other batch whose outcome this is, empty if it is this batch's own.
+    ``place`` is the folder that holds the outcome's files. Folders are relative to the results folder.
     """
 
     idea: Idea

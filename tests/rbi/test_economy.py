@@ -16,8 +16,9 @@ from rbi.records import IdeaRecord, Spending
 
 
 def record(number: int, outcome: str | None, cause: str = "") -> IdeaRecord:
-    ended = {"outcome": outcome, "cause": cause} if outcome else None
-    return IdeaRecord(Idea(number, f"idea {number}"), "f", final=bool(outcome), outcome=ended)
+    return IdeaRecord(
+        Idea(number, f"idea {number}"), "f", final=bool(outcome), ending=outcome or "", cause=cause
+    )
 
 
 def spent(calls: int, usd: str, *, failed: int = 0, unknown: int = 0) -> Spending:
