@@ -138,7 +138,7 @@ def idea_of(row: sqlite3.Row) -> IdeaRecord:
         idea=idea,
         folder=folder,
         final=bool(row["final"]),
-        ending=str(outcome["outcome"]) if outcome else "",
+        ending=str(outcome.get("outcome", "unnamed")) if recorded else "",
         cause=str(outcome.get("cause", "")),
         found_in=str(elsewhere["batch"]) if elsewhere else "",
         place=str(elsewhere["folder"]) if elsewhere else folder,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from models.errors import BadKey
-from rbi.batch import Batch, BatchResult, Ending, StopSignal, Work
+from models.errors import BadKey, BudgetSpent
+from rbi.batch import Batch, BatchResult, Ending, More, StopSignal, Work
 from rbi.config import Settings
 from rbi.domain import Draft, Idea, IdeaReport, Outcome, OutcomeKind
 from rbi.effects import Interrupted
@@ -18,9 +19,11 @@ from rbi.errors import UsageError
 from rbi.events import Event, Events, IdeaFinished, Notice
 from rbi.journal import Journal
 from rbi.locks import FileLock
+from rbi.records import IdeaRecord
 from rbi.results import IdeaFolders
 from rbi.run_folder import RunFolder
-from rbi.workplace import Workplace
+from rbi.selection import Wishes
+from rbi.workplace import Origin, Workplace
 
 DONE = Outcome(OutcomeKind.NO_TRADES, None, ("none",))
 
@@ -39,7 +42,7 @@ class Bench:
         texts = [f"idea {n}" for n in range(count)]
         folder = "2026-01-31-ideas"
         self.record = self.journal.save_batch(
-            "b", source="ideas.txt", folder=folder, settings={}, texts=texts
+            "b", source="ideas.txt", folder=folder, settings={"identity": {}}, texts=texts
         )
         self.events: list[Event] = []
         self.days = [date(2026, 1, 31)]
@@ -47,7 +50,9 @@ class Bench:
         self.waits_ended = threading.Event()
         self.aborted = threading.Event()
 
-    def run(self, work: Work, *, workers: int = 3, grace_s: float = 5.0) -> BatchResult:
+    def run(
+        self, work: Work, *, workers: int = 3, grace_s: float = 5.0, more: More | None = None
+    ) -> BatchResult:
         folder = RunFolder(
             self.workplace, self.record, description={}, changed=str, today=lambda: self.days[0]
         )
@@ -65,7 +70,11 @@ class Bench:
             workers=workers,
             grace_s=grace_s,
         )
-        return batch.run(self.journal.ideas("b"))
+        return batch.run(self.journal.ideas("b"), more)
+
+    def add(self, text: str) -> tuple[IdeaRecord, ...]:
+        origin = Origin(str(self.results))
+        return self.workplace.extend("b", [text], Wishes(), 0, origin)
 
     def finished(self) -> int:
         return sum(record.final for record in self.journal.ideas("b"))
@@ -141,6 +150,41 @@ def test_midnight_sends_the_ideas_that_start_after_it_to_one_new_folder(bench: B
     record = bench.journal.batch("b")
     assert record is not None
     assert record.folder == "2026-02-01-ideas"
+
+
+def test_ideas_that_come_while_a_batch_idles_over_midnight_go_to_one_new_folder(bench: Bench) -> None:
+    come = [["idea 6", "idea 7"], ["idea 0", "idea 8"]]
+
+    def more() -> list[IdeaRecord] | None:
+        if bench.finished() < len(bench.journal.ideas("b")):
+            return []
+        bench.days[0] = date(2026, 2, 1)
+        return [record for text in come.pop(0) for record in bench.add(text)] if come else None
+
+    result = bench.run(done, more=more)
+    records = bench.journal.ideas("b")
+    assert (result.ending, result.was_watching) == (Ending.FINISHED, False)
+    assert [record.idea.text for record in records] == [f"idea {n}" for n in range(9)]
+    folders = [Path(str(record.folder)).parent.name for record in records]
+    assert folders == ["2026-01-31-ideas"] * 6 + ["2026-02-01-ideas"] * 3
+
+
+def test_a_watching_batch_ends_when_its_budget_is_spent(bench: Bench) -> None:
+    def work(idea: Idea, entered: Callable[[str], None]) -> IdeaReport:
+        raise BudgetSpent("no", hint="", budget="b", committed_usd=Decimal(1), limit_usd=Decimal(1))
+
+    result = bench.run(work, more=list)
+    assert (result.ending, result.was_watching) == (Ending.BUDGET, False)
+
+
+def test_a_stop_ends_a_batch_that_only_watches(bench: Bench) -> None:
+    def more() -> list[IdeaRecord]:
+        if bench.finished() == 6:
+            bench.stop.request()
+        return []
+
+    result = bench.run(done, more=more)
+    assert (result.ending, result.was_watching, bench.finished()) == (Ending.INTERRUPTED, True, 6)
 
 
 def test_a_batch_with_a_name_of_its_own_keeps_its_folder_over_midnight(bench: Bench) -> None:
