@@ -22,7 +22,6 @@ from rbi.stages.context import Context, Goal, Scenario, Score
 from rbi.stages.optimize import optimize
 from rbi.stages.run import run
 from runners.base import (
-    BarsFile,
     CheckStatus,
     EquityCurve,
     Failure,

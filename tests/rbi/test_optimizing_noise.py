@@ -1,4 +1,4 @@
-"""Is one version better than another beyond noise? Known variances, equal curves, and how often chance is taken for skill."""
+"""Is a version better beyond noise? Known variances, equal curves, and how often chance is taken for skill."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def test_steps_keep_kind_sign_and_bounds_and_can_be_written(name: str, value: fl
             assert abs(step) < 1
         source = MODULE.replace("fast = 10", f"fast = {value!r}")
         written = with_values(source, {"fast": step})
-        assert dict((p.name, p.value) for p in declared(written))["fast"] == step
+        assert {p.name: p.value for p in declared(written)}["fast"] == step
         ast.parse(written)
 
 
