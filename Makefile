@@ -5,7 +5,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types readme build bench-models bench-runner setup python clean
+.PHONY: help run test lint types readme build bench-models bench-runner bench-batch setup python clean
 
 # The first Python that is new enough, unless one is named.
 FIND_PYTHON = for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -19,7 +19,7 @@ READY := $(VENV)/.ready
 help:
 	@echo "make run     set everything up and test the ideas in ideas/ideas.txt"
 	@echo "make test    set everything up and run the tests"
-	@echo "make lint    style;  make types  strict types;  make readme  its outputs anew;  make build  the wheel;  make bench-models  what a call costs;  make bench-runner  what a backtest costs;  make clean  start over"
+	@echo "make lint    style;  make types  strict types;  make readme  its outputs anew;  make build  the wheel;  make bench-models  what a call costs;  make bench-runner  what a backtest costs;  make bench-batch  what a batch costs;  make clean  start over"
 
 run: setup
 	@$(BIN)/python -m rbi run
@@ -41,6 +41,9 @@ bench-models: setup
 
 bench-runner: setup
 	@$(BIN)/python benchmarks/runner.py
+
+bench-batch: setup
+	@$(BIN)/python benchmarks/batch.py
 
 build: setup
 	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

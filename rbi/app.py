@@ -38,6 +38,7 @@ from rbi.intake.sources import Ideas, read_source
 from rbi.locks import ConsoleLock
 from rbi.plan import confirm, matched, plan
 from rbi.progress import EventsFile
+from rbi.prompts import Prompts, read_prompts, shipped
 from rbi.quoted_models import named_chains
 from rbi.records import BatchRecord, IdeaRecord
 from rbi.results import IdeaFolders
@@ -66,11 +67,17 @@ class Parts:
     writers: Writers
     datasets: tuple[Dataset, ...]
     environment: Environment
+    prompts: Prompts
 
     def identity(self, settings: Settings) -> dict[str, Any]:
         """What can change a result: the batch keeps it for life."""
         data = {dataset.name: dataset.fingerprint for dataset in self.datasets}
-        return {**settings.identity(), **self.writers.identity(), "data": data}
+        return {
+            **settings.identity(),
+            **self.writers.identity(),
+            **self.prompts.identity(),
+            "data": data,
+        }
 
 
 def run(settings: Settings, wishes: Wishes = NO_WISHES, *, json_output: bool, yes: bool = False) -> int:
@@ -89,7 +96,7 @@ def run(settings: Settings, wishes: Wishes = NO_WISHES, *, json_output: bool, ye
         if not confirm(planned.quote, settings, yes=yes):
             return ExitCode.OK
         with open_workplace(Path(settings.results)) as workplace:
-            parts = _parts(settings, chosen)
+            parts = _parts(settings, chosen, read_prompts(settings.prompts))
             batch, records = workplace.begin(
                 settings,
                 texts,
@@ -157,7 +164,7 @@ def resume(
             if key in ("model", *WRITER_SETTINGS)
         }
         settings = from_record({**batch.settings, **chosen}, flags, current)
-        parts = _parts(settings, _writers(settings))
+        parts = _parts(settings, _writers(settings), read_prompts(settings.prompts))
         check_identity(batch, parts.identity(settings))
         batch = workplace.journal.save_batch(
             batch.name,
@@ -173,7 +180,8 @@ def resume(
 def _ideas_task(parts: Parts, workplace: Workplace, batch: BatchRecord) -> IdeasTask:
     wishes = Wishes.of(batch.settings)
     every = (record.idea for record in workplace.journal.ideas(batch.name))
-    admission = Admission(wishes.keep_flagged, duplicates(every) if wishes.dedupe else {})
+    repeated = duplicates(every) if wishes.dedupe else {}
+    admission = Admission(wishes.keep_flagged, repeated, wishes.keep_infeasible)
     return IdeasTask(_shown_name(parts.writers), HOLD_OUT, admission)
 
 
@@ -264,11 +272,13 @@ def _shown_name(chosen: Writers) -> str:
     return chosen.name + ("" if chosen.are_language_models else " (rule-based, not a language model)")
 
 
-def _parts(settings: Settings, chosen: Writers, *, check_cash: bool = True) -> Parts:
+def _parts(
+    settings: Settings, chosen: Writers, prompts: Prompts | None = None, *, check_cash: bool = True
+) -> Parts:
     datasets = load_all(settings.data)
     if check_cash:
         _check_cash(settings, datasets)
-    return Parts(chosen, datasets, _environment(settings))
+    return Parts(chosen, datasets, _environment(settings), prompts or shipped())
 
 
 def _check_prices(settings: Settings, chosen: Writers, factory: ModelFactory, prices: PriceTable) -> None:
@@ -342,6 +352,7 @@ def _carry_out(
             journal=workplace.journal,
             client=client,
             writers=parts.writers,
+            prompts=parts.prompts,
             library=library,
             runner=runner,
             terms=Terms(settings.cash, settings.commission, settings.spread, settings.margin),

@@ -1,4 +1,4 @@
-"""``rbi backtest``: strategies that the user wrote, run on every dataset without a model."""
+"""``rbi backtest``: strategies that the user wrote, run on every dataset without a model, repaired if asked for."""
 
 from __future__ import annotations
 
@@ -17,20 +17,28 @@ from rbi.errors import RbiError
 from rbi.intake.strategy_files import AUTO, StrategyFile, StrategyFiles, read_strategy_files
 from rbi.pipeline import conclude, run_given
 from rbi.records import OWN_STRATEGIES, BatchRecord
+from rbi.repairs import examine, guard
 from rbi.results import findings
 from rbi.stages.context import Context
+from rbi.stages.run import run
 from rbi.task import Recorded
-from runners.base import BarsFile, Mode, RunResult
+from runners.base import BarsFile, FailureKind, Mode
+
+_REFUSED = (FailureKind.ORDER_PRICE, FailureKind.ORDER_SIZE)  # what order guards are for
 
 
 @dataclass(frozen=True, slots=True)
 class BacktestRequest:
-    """What the command line asks for: paths, relative ones beginning at ``folder``, the bars, and what files are."""
+    """What the command line asks for: paths, relative ones beginning at ``folder``, the bars, and what files are.
+
+    With ``repair`` files are mended before they are run, as far as that is possible without a model.
+    """
 
     paths: tuple[str, ...]
     folder: str
     part: str = FULL
     mode: str = AUTO
+    repair: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,11 @@ class OwnStrategies:
         if recorded is None:
             return None
         request = BacktestRequest(
-            tuple(recorded["paths"]), recorded["folder"], recorded["part"], recorded["mode"]
+            tuple(recorded["paths"]),
+            recorded["folder"],
+            recorded["part"],
+            recorded["mode"],
+            recorded.get("repair", False),
         )
         strategies = cls.read(request, hold_out)
         if strategies.found.digest != recorded["files"]:
@@ -72,7 +84,8 @@ class OwnStrategies:
     @property
     def label(self) -> str:
         """What stands where other batches have their model."""
-        return f"your own strategies, {'all bars' if self.request.part == FULL else 'without the hold-out'}"
+        bars = "all bars" if self.request.part == FULL else "without the hold-out"
+        return f"your own strategies, {bars}{', repaired' if self.request.repair else ''}"
 
     @property
     def place(self) -> str:
@@ -98,6 +111,7 @@ class OwnStrategies:
             "part": request.part,
             "mode": request.mode,
             "files": self.found.digest,
+            **self._repair(),
         }
         return {"model": self.label, OWN_STRATEGIES: recorded}
 
@@ -110,7 +124,12 @@ class OwnStrategies:
             "part": request.part,
             "mode": request.mode,
             "repeated": repeated,
+            **self._repair(),
         }
+
+    def _repair(self) -> dict[str, Any]:
+        """Nothing without repairs: batches from before there were any are still the same."""
+        return {"repair": True} if self.request.repair else {}
 
     def slices(self, datasets: Sequence[Dataset], folder: Path) -> tuple[BarsFile, ...]:
         """The bars that they are run on, as files in ``folder``; with the text of the bars if there are programs."""
@@ -128,19 +147,37 @@ class OwnStrategies:
     ) -> IdeaReport:
         """Take the strategy that a batch knows as ``idea`` to its outcome."""
         file = next(file for file in self.found.files if file.text == idea.text)
-        return run_given(_draft(file, idea), contexts[file.mode], entered)
+        context = contexts[file.mode]
+        if not self.request.repair:
+            return run_given(_draft(file, idea), context, entered)
+        entered(run.__name__)
+        done = _repaired(file, idea, lambda draft: run(draft, context))
+        return IdeaReport(done, conclude(done))
 
     def lines(self, slices: Sequence[BarsFile], recorded: Recorded) -> Iterator[str]:
         """A JSON object for each file and dataset, repeated files included, as far as there are results."""
         files = [(file.shown, file) for file in self.found.files]
         files += [(same.shown, same.first) for same in self.found.repeated]
         for shown, file in files:
+            draft = self._recorded(file, slices, recorded)
             for bars in slices:
                 about = {"path": shown, "same_as": file.shown if shown != file.shown else None}
-                result = None if file.problem else recorded(file.mode, file.source, bars)
+                found = _changes(draft) if self.request.repair else {}
                 yield json.dumps(
-                    {**about, **_as_json(file, bars, result)}, ensure_ascii=False, allow_nan=False
+                    {**about, **_as_json(file, bars, draft), **found}, ensure_ascii=False, allow_nan=False
                 )
+
+    def _recorded(self, file: StrategyFile, slices: Sequence[BarsFile], recorded: Recorded) -> Draft:
+        """What `work` led to, from the results that are recorded of it."""
+
+        def replay(draft: Draft) -> Draft:
+            attempt, number = draft.attempts[-1], len(draft.attempts)
+            results = ((bars, recorded(file.mode, attempt.source, bars)) for bars in slices)
+            backtests = (Backtest(number, bars, result) for bars, result in results if result is not None)
+            return draft if attempt.problem else replace(draft, backtests=(*draft.backtests, *backtests))
+
+        idea = Idea(0, file.text)
+        return _repaired(file, idea, replay) if self.request.repair else replay(_draft(file, idea))
 
 
 def _draft(file: StrategyFile, idea: Idea) -> Draft:
@@ -148,18 +185,55 @@ def _draft(file: StrategyFile, idea: Idea) -> Draft:
     return Draft(idea, attempts=(attempt,), file=file.shown)
 
 
-def _as_json(file: StrategyFile, bars: BarsFile, result: RunResult | None) -> dict[str, Any]:
+def _repaired(file: StrategyFile, idea: Idea, run_newest: Callable[[Draft], Draft]) -> Draft:
+    """The draft of a file that is mended and run, and guarded and run again if the engine refused one of its orders.
+
+    ``run_newest`` adds the backtests of the newest attempt.
+    """
+    given = _draft(file, idea)
+    attempt = given.attempts[0]
+    if attempt.problem:
+        return run_newest(given)
+    found = examine(file.source, mode=file.mode)
+    attempt = replace(attempt, source=found.source, fixes=found.fixes, problems=found.problems)
+    done = run_newest(replace(given, attempts=(attempt,)))
+    failures = [backtest.result.failure for backtest in done.backtests]
+    if not any(failure is not None and failure.kind in _REFUSED for failure in failures):
+        return done
+    guarded = guard(found.source, file.mode)
+    if guarded.why_not:
+        return replace(done, remarks=(f"no order guards: {guarded.why_not}",))
+    second = replace(
+        attempt, reason=AttemptReason.GUARDED, source=guarded.source, fixes=guarded.fixes, base=1
+    )
+    return run_newest(replace(done, attempts=(attempt, second)))
+
+
+def _changes(draft: Draft) -> dict[str, Any]:
+    """What was changed in the version that stands for the file, and what was found and left, as JSON values."""
+    attempt = draft.attempts[draft.chosen - 1]
+    before = draft.attempts[attempt.base - 1].fixes if attempt.base else ()
+    fixes = (*before, *attempt.fixes)
+    return {
+        "version": attempt.version,
+        "fixes": [asdict(fix) for fix in fixes],
+        "changes_orders": any(fix.changes_orders for fix in fixes),
+        "problems": [asdict(problem) for problem in attempt.problems],
+    }
+
+
+def _as_json(file: StrategyFile, bars: BarsFile, draft: Draft) -> dict[str, Any]:
     about = {"dataset": bars.name, "part": bars.part, "mode": file.mode.value, "sha256": file.digest}
-    draft = _draft(file, Idea(0, file.text))
-    if result is None:
+    backtest = next((b for b in draft.chosen_backtests if b.bars == bars), None)
+    if backtest is None:
         outcome = conclude(draft).kind.value if file.problem else None
         failure = asdict(file.problem) if file.problem else None
         return {**about, "outcome": outcome, "failure": failure}
-    backtest = Backtest(1, bars, result)
-    outcome = conclude(replace(draft, backtests=(backtest,))).kind.value
+    result = backtest.result
+    alone = replace(draft, attempts=draft.attempts[: backtest.attempt], backtests=(backtest,))
     return {
         **about,
-        "outcome": outcome,
+        "outcome": conclude(alone).kind.value,
         "trades": result.stats.trades if result.stats else None,
         "stats": result.stats.to_json() if result.stats else None,
         **findings(backtest),

@@ -15,6 +15,7 @@ from typing import Any
 from models.errors import BudgetSpent, ModelError
 from models.errors import Interrupted as CallInterrupted
 from rbi.domain import Draft, Idea, IdeaReport, Outcome, OutcomeKind
+from rbi.economy import economy, economy_json
 from rbi.effects import Interrupted
 from rbi.errors import RbiError
 from rbi.events import BatchFinished, BudgetReached, Events, IdeaFinished, IdeaStarted, Notice, StageStarted
@@ -170,7 +171,8 @@ class Batch:
             ending = Ending.BUDGET
         records = self._journal.ideas(self._name)
         finished = sum(record.final for record in records)
-        self._events.emit(BatchFinished(ending.value, finished, len(records)))
+        took = economy_json(economy(self._journal.spending(self._name), records))
+        self._events.emit(BatchFinished(ending.value, finished, len(records), took))
         return BatchResult(ending, error, stuck=len(running))
 
     def _drain(self, running: dict[Future[_Done], Idea]) -> None:

@@ -208,14 +208,31 @@ def _parser() -> argparse.ArgumentParser:
         default="full",
         help="all bars, or those before the hold-out (default: full)",
     )
+    _mode(own)
     own.add_argument(
-        "--mode",
-        choices=("auto", "class", "script"),
-        default="auto",
-        help="what the files are: a strategy class, a program that calls Backtest itself, or told by whether"
-        " they call it anywhere (default: auto)",
+        "--repair",
+        action="store_true",
+        help="mend what is certain first, and guard the orders of what then still ends at one; nothing is written"
+        " to your files, and the results name each change",
     )
     _settings(own, [s.key for s in SETTINGS if s.key in _BACKTEST_SETTINGS])
+
+    checking = _add(
+        commands, "check", "what will fail or mislead in strategies of your own; runs nothing", _check
+    )
+    checking.add_argument("paths", nargs="+", metavar="PATH", help="a .py file, or a folder of them")
+    _mode(checking)
+    checking.add_argument(
+        "--write",
+        metavar="DIR",
+        default="",
+        help="write the files, repaired or as they were, below this folder",
+    )
+    checking.add_argument(
+        "--guards",
+        action="store_true",
+        help="leave out or round orders that the engine refuses, too: this changes which orders are placed",
+    )
 
     plan = _add(
         commands, "plan", "what `rbi run` would ask, cost and take; asks nobody and writes nothing", _plan
@@ -266,6 +283,12 @@ def _parser() -> argparse.ArgumentParser:
     _settings(env, ["env"])
     init = _add(commands, "init", "write a first ideas file, rbi.toml and .env.example", _init)
     init.add_argument("folder", nargs="?", default=".", help="where (default: here)")
+    init.add_argument(
+        "--prompts",
+        action="store_true",
+        dest="with_prompts",
+        help="the prompts, too, in a folder of that name",
+    )
     return parser
 
 
@@ -286,14 +309,31 @@ def _ideas(parser: argparse.ArgumentParser) -> None:
         ("--retry-failed", _RETRY_FAILED),
         ("--dedupe", "run ideas that nearly repeat another, with the same numbers, once"),
         ("--keep-flagged", "run lines that look like fragments, headings or prompts, too"),
+        ("--keep-infeasible", "write strategies for ideas that need data which is not here, too"),
     ):
         parser.add_argument(flag, action="store_true", help=text)
+
+
+def _mode(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--mode",
+        choices=("auto", "class", "script"),
+        default="auto",
+        help="what the files are: a strategy class, a program that calls Backtest itself, or told by whether"
+        " they call it anywhere (default: auto)",
+    )
 
 
 def _wishes(arguments: argparse.Namespace) -> Wishes:
     from rbi.selection import Wishes
 
-    return Wishes(arguments.again, arguments.retry_failed, arguments.dedupe, arguments.keep_flagged)
+    return Wishes(
+        again=arguments.again,
+        retry_failed=arguments.retry_failed,
+        dedupe=arguments.dedupe,
+        keep_flagged=arguments.keep_flagged,
+        keep_infeasible=arguments.keep_infeasible,
+    )
 
 
 def _add(commands: Any, name: str, text: str, command: Command) -> argparse.ArgumentParser:
@@ -340,8 +380,23 @@ def _backtest(arguments: argparse.Namespace) -> int:
     from rbi.app import backtest
     from rbi.backtest_command import BacktestRequest
 
-    request = BacktestRequest(tuple(arguments.paths), str(Path.cwd()), arguments.part, arguments.mode)
+    request = BacktestRequest(
+        tuple(arguments.paths), str(Path.cwd()), arguments.part, arguments.mode, arguments.repair
+    )
     return backtest(_load(arguments), request, json_output=arguments.json)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from rbi.check_command import CheckRequest, as_json, page, read_and_check
+
+    request = CheckRequest(tuple(arguments.paths), arguments.mode, arguments.write, arguments.guards)
+    found, checked, written = read_and_check(request)
+    if arguments.json:
+        _print_json(as_json(checked, found, written))
+    else:
+        for line in page(checked, found):
+            print(line)
+    return ExitCode.ERROR if any(one.problems for one in checked) else ExitCode.OK
 
 
 def _plan(arguments: argparse.Namespace) -> int:
@@ -373,6 +428,7 @@ def _resume(arguments: argparse.Namespace) -> int:
 
 def _status(arguments: argparse.Namespace) -> int:
     from rbi.console import console
+    from rbi.economy import economy
     from rbi.views import status_json, status_page
     from rbi.workplace import open_existing
 
@@ -380,12 +436,13 @@ def _status(arguments: argparse.Namespace) -> int:
         batch = workplace.find_batch(arguments.batch)
         records = workplace.journal.ideas(batch.name)
         totals = workplace.journal.totals(batch.name)
+        took = economy(workplace.journal.spending(batch.name), records)
         if arguments.json:
-            _print_json(status_json(batch, records, totals))
+            _print_json(status_json(batch, records, totals, took))
         else:
             others = [b for b in workplace.journal.batches() if b.name != batch.name]
             again = workplace.resume_command(batch.name)
-            console().print(status_page(batch, records, totals, others, again=again))
+            console().print(status_page(batch, records, totals, took, others, again=again))
     return ExitCode.OK
 
 
@@ -503,13 +560,13 @@ def _env(arguments: argparse.Namespace) -> int:
 def _init(arguments: argparse.Namespace) -> int:
     from rbi.init import write_first_files
 
-    made = write_first_files(Path(arguments.folder))
+    made = write_first_files(Path(arguments.folder), prompts=arguments.with_prompts)
     if arguments.json:
         _print_json(made)
     else:
         for name, what in made.items():
             print(f"{what:<8} {name}")
-        print("next: rbi run")
+        print("next: rbi run" + (" --prompts prompts" if arguments.with_prompts else ""))
     return ExitCode.OK
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from rbi.batch import BatchResult, Ending
 from rbi.console import console
 from rbi.domain import OutcomeKind
+from rbi.economy import deaths_line, economy, economy_table
 from rbi.errors import ExitCode
 from rbi.records import BatchRecord, IdeaRecord
 from rbi.terminal import abandon, counted, say, settle_streams
@@ -67,6 +68,11 @@ def _show(
         every = counted(len(ranked), batch.noun)
         out.print(f"the first {len(best)} of {every}; all of them: rbi results {batch.name}")
     out.print(counts_line(records))
+    found = economy(workplace.journal.spending(batch.name), records)
+    if found.deaths:
+        out.print(deaths_line(found))
+    if found.spending:
+        out.print(economy_table(found))
     out.print(money_line(workplace.journal.totals(batch.name), budget))
     out.print(f"leaderboard: {workplace.leaderboard_file(batch)}")
     sys.stdout.flush()

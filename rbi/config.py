@@ -81,6 +81,7 @@ class Settings:
     optimize_model: str = ""
     temperature: float | None = None
     max_output_tokens: int = 8192
+    prompts: str = ""
     budget: float | None = None
     budget_per_idea: float | None = None
     confirm_above: float = 1.0

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from rbi.repairs.findings import Fix, Problem
+from rbi.research_note import ResearchNote
 from runners.base import BarsFile, Failure, RunResult
 
 
@@ -64,25 +65,6 @@ class Brief:
     source: str = ""
     title: str = ""
     notes: tuple[str, ...] = ()
-
-
-class Coverage(StrEnum):
-    """How much of an idea its research note took up."""
-
-    WHOLLY = "wholly"
-    PARTLY = "partly"
-    NONE = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class ResearchNote:
-    """The rules a model read out of an idea. ``markdown`` is the note as written; the rest is parsed from it."""
-
-    markdown: str
-    name: str
-    coverage: Coverage
-    ignored: tuple[str, ...] = ()
-    why_not: str = ""
 
 
 class AttemptReason(StrEnum):
@@ -143,6 +125,7 @@ class OutcomeKind(StrEnum):
     FAILED = "failed"
     INVALID = "invalid"  # its numbers are not those that its trades lead to
     NOT_UNDERSTOOD = "not understood"
+    NOT_FEASIBLE = "not feasible"  # it needs data that is not here
     NO_DOCUMENT = "no document"  # what the idea links to cannot be had or read
     FLAGGED = "flagged"  # its words are not those of an idea
     DUPLICATE = "duplicate"  # nearly the same as another, which is worked on in its place
@@ -227,6 +210,12 @@ class Draft:
     def newest(self) -> int:
         """The last attempt that was not rejected, from 1; 0 if there is none."""
         return max((n for n, a in enumerate(self.attempts, start=1) if not a.rejected), default=0)
+
+    def lineage(self, attempt: int) -> Iterator[Attempt]:
+        """An attempt (from 1), the one it was made from, and so on back to the first."""
+        while attempt:
+            yield self.attempts[attempt - 1]
+            attempt = self.attempts[attempt - 1].base
 
     def backtests_of(self, attempt: int) -> tuple[Backtest, ...]:
         """The backtests of an attempt (from 1), one a dataset."""

@@ -18,7 +18,7 @@ from rbi.events import BacktestFinished, Events
 from rbi.intake.failures import DocumentFailed, Trouble
 from rbi.journal import Journal
 from rbi.ledger import trial_of
-from rbi.prompts import render
+from rbi.prompts import Prompts
 from rbi.stages.context import Scenario
 from rbi.writers import Writers
 from runners.base import BarsFile, FailureKind, Mode, RunInterrupted, Runner, RunRequest, RunResult, Terms
@@ -81,6 +81,7 @@ class JournaledEffects:
         journal: Journal,
         client: ModelClient,
         writers: Writers,
+        prompts: Prompts,
         library: Library,
         runner: Runner,
         terms: Terms,
@@ -93,6 +94,7 @@ class JournaledEffects:
         self._journal = journal
         self._client = client
         self._writers = writers
+        self._prompts = prompts
         self._library = library
         self._runner = runner
         self._terms = terms
@@ -133,7 +135,7 @@ class JournaledEffects:
     def ask(self, idea: Idea, stage: str, inputs: Mapping[str, str]) -> Answer:
         """The answer to a stage's prompt, remembered or new."""
         self._go_on()
-        prompt = self._writers.limited(render(stage, inputs))
+        prompt = self._writers.limited(self._prompts.render(stage, inputs))
         labels = self._labels(idea, stage)
         return self._client.ask(self._writers.of(stage), prompt, labels=labels, ask_number=idea.trial)
 

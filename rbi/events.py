@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from rbi.terminal import say
 
@@ -125,11 +126,15 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class BatchFinished:
-    """The batch ended. ``reason`` is ``finished``, ``interrupted`` or ``error``."""
+    """The batch ended. ``reason`` is ``finished``, ``interrupted`` or ``error``.
+
+    ``economy`` is what its model calls took, as `rbi.economy.economy_json` says it.
+    """
 
     reason: str
     finished: int
     total: int
+    economy: Mapping[str, Any] = field(default_factory=dict)
 
 
 Event = (

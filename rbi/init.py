@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from rbi.config import CONFIG_FILE, template
+from rbi.prompts import SUFFIX, shipped
 from rbi.results import write_atomically
 
 ENV_EXAMPLE = """# Copy this file to .env and fill in the keys you have. rbi reads .env; it never writes it anywhere.
@@ -24,16 +25,18 @@ ENV_EXAMPLE = """# Copy this file to .env and fill in the keys you have. rbi rea
 """
 
 
-def write_first_files(folder: Path) -> dict[str, str]:
+def write_first_files(folder: Path, *, prompts: bool = False) -> dict[str, str]:
     """Write an ideas file, a settings file and a key example; returns each file with ``made`` or ``kept``.
 
-    A file that is already there is left as it is.
+    ``prompts``: the prompts, too. A file that is already there is left as it is.
     """
     contents = {
         "ideas/ideas.txt": first_ideas(),
         CONFIG_FILE: template(),
         ".env.example": ENV_EXAMPLE,
     }
+    if prompts:
+        contents |= {f"prompts/{stage}{SUFFIX}": text for stage, text in sorted(shipped().texts.items())}
     made = {}
     for name, content in contents.items():
         path = folder / name

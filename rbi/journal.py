@@ -26,6 +26,7 @@ from rbi.records import (
     NANO,
     BatchRecord,
     IdeaRecord,
+    Spending,
     StageUsage,
     Totals,
     batch_of,
@@ -298,6 +299,30 @@ class Journal:
             input_tokens=total("sent"),
             output_tokens=total("written"),
         )
+
+    def spending(self, batch: str) -> dict[tuple[str, str], Spending]:
+        """What the model calls of a batch took that have ended, by idea id and stage, as they began."""
+        rows = self._db.query(
+            "SELECT idea, stage, sum(state = 'done') AS answered, sum(state = 'failed') AS failed,"
+            " coalesce(sum(input_tokens), 0) AS sent, coalesce(sum(output_tokens), 0) AS written,"
+            " coalesce(sum(cost_nano_usd), 0) AS nano, sum(state = 'done' AND input_tokens IS NULL) AS uncounted,"
+            " sum(cost_known = 0) AS unknown"
+            " FROM effect WHERE batch = ? AND kind = 'model' AND state != 'intent'"
+            " GROUP BY idea, stage ORDER BY min(id)",
+            batch,
+        )
+        return {
+            (row["idea"], row["stage"]): Spending(
+                calls=row["answered"],
+                failed=row["failed"],
+                input_tokens=row["sent"],
+                output_tokens=row["written"],
+                cost_usd=row["nano"] * NANO,
+                unknown_tokens=row["uncounted"],
+                unknown_cost=row["unknown"],
+            )
+            for row in rows
+        }
 
     def usage_by_stage(self, model: str) -> dict[str, StageUsage]:
         """What the calls that ``model`` (``provider:name``, as asked for) answered took, by stage."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields, replace
 
 from rbi.domain import Backtest, IdeaReport, OutcomeKind, Row, Verdict
 from runners.base import CheckStatus, RunResult
@@ -66,12 +66,32 @@ def ranked(rows: Iterable[Row]) -> tuple[Row, ...]:
     """The rows in order: verdict, then outcome, then the mean Sharpe ratio over an idea's datasets.
 
     Ideas with equal standing, or without a Sharpe ratio, keep their number's order; an idea's rows stay together.
+    Strategies with one name are told apart by their ideas' numbers.
     """
     by_idea: dict[int, list[Row]] = {}
     for row in rows:
         by_idea.setdefault(row.number, []).append(row)
     order = sorted(by_idea.values(), key=_standing)
-    return tuple(row for group in order for row in group)
+    names = told_apart({number: group[0].name for number, group in by_idea.items()})
+    return tuple(replace(row, name=names[row.number]) for group in order for row in group)
+
+
+def told_apart(names: Mapping[int, str]) -> dict[int, str]:
+    """The names, by idea, with the idea's number behind those that several have: ``RSI Reversal (12)``.
+
+    Capitals and blanks do not tell two names apart. An empty name stays empty.
+    """
+    numbered: set[int] = set()
+    while True:
+        shown = {n: f"{name} ({n})" if n in numbered else name for n, name in names.items()}
+        groups: dict[str, list[int]] = {}
+        for number, name in shown.items():
+            groups.setdefault(" ".join(name.casefold().split()), []).append(number)
+        # A number can make a name that another has from the start: that one is numbered in the next round.
+        alike = {n for name, group in groups.items() if name and len(group) > 1 for n in group} - numbered
+        if not alike:
+            return shown
+        numbered |= alike
 
 
 def _standing(group: Sequence[Row]) -> tuple[int, int, float, int]:

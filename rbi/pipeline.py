@@ -14,6 +14,7 @@ from rbi.stages.asking import ends_the_batch
 from rbi.stages.check import check
 from rbi.stages.context import Context
 from rbi.stages.debug import debug
+from rbi.stages.feasibility import feasibility
 from rbi.stages.intake import intake
 from rbi.stages.optimize import optimize
 from rbi.stages.research import research
@@ -23,7 +24,7 @@ from rbi.validation.gates import FEW_TRADES, is_bust
 from runners.base import FailureKind
 
 Stage = Callable[[Draft, Context], Draft]
-STAGES: tuple[Stage, ...] = (intake, research, write, check, run, debug, optimize)
+STAGES: tuple[Stage, ...] = (intake, research, feasibility, write, check, run, debug, optimize)
 STAGE_NAMES = tuple(stage.__name__ for stage in STAGES)
 
 NOT_VALIDATED = "dev slice only: look-ahead, costs and the hold-out have not been tested"
@@ -70,8 +71,11 @@ def conclude(draft: Draft) -> Outcome:
 
 
 def _doubts(draft: Draft) -> Iterator[str]:
-    """What the check found in the chosen version that misleads although it runs."""
-    for problem in draft.attempts[draft.chosen - 1].problems:
+    """What about the chosen version misleads although it runs: in its code, or in what was done to it."""
+    chosen = draft.attempts[draft.chosen - 1]
+    fixes = (fix for attempt in draft.lineage(draft.chosen) for fix in attempt.fixes)
+    yield from dict.fromkeys(f"guarded: {fix.reason}" for fix in fixes if fix.changes_orders)
+    for problem in chosen.problems:
         if problem.rule in MISLEADING:
             yield f"line {problem.line} ({problem.rule}): {problem.message}"
 

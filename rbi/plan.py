@@ -19,7 +19,7 @@ from rbi.errors import ExitCode, RbiError, UsageError
 from rbi.intake.links import find_links
 from rbi.intake.sources import Ideas
 from rbi.plan_view import quote_lines
-from rbi.prompts import render
+from rbi.prompts import Prompts, read_prompts
 from rbi.quote import ASKED_STAGES, BYTES_A_TOKEN, MeasuredUsage, Quote, Work, quote
 from rbi.quoted_models import Chains, named_chains
 from rbi.screening import Screening, screen
@@ -28,12 +28,14 @@ from rbi.terminal import say
 from rbi.workplace import JOURNAL_FILE, Origin, Workplace, open_existing
 from rbi.writers import STAGE_SETTINGS
 
-_VERSIONS = {"python": "3.12.0", "backtesting": "0.6.6", "pandas": "3.1.0", "numpy": "2.4.0"}
-_EARLIER = {
-    "research": (),
-    "write": ("note",),
-    "debug": ("note", "code", "failure", "tried"),
-    "optimize": ("note", "code", "goal", "stats", "trades", "orders", "history"),
+# As long as what prompts say of the place where strategies run, which is not made for a plan.
+_PLACE = {
+    "python": "3.12.0",
+    "backtesting": "0.6.6",
+    "pandas": "3.1.0",
+    "numpy": "2.4.0",
+    "libraries": "TA-Lib 0.8.2 (`import talib`), pandas-ta 0.8.32 (`import pandas_ta`), SciPy 1.17.1 (`import scipy`)",
+    "columns": "Open, High, Low, Close and Volume",
 }
 
 
@@ -68,6 +70,7 @@ def plan(settings: Settings, ideas: Ideas, wishes: Wishes = NO_WISHES) -> Plan:
     Nothing is written, asked or connected to. Raises `RbiError` for what would stop the run, too.
     """
     texts = matched(ideas, settings)
+    prompts = read_prompts(settings.prompts)
     named = named_chains(settings)
     chains = {stage: named.get(STAGE_SETTINGS[stage], named["model"]) for stage in ASKED_STAGES}
     known = _look(settings, ideas, texts, wishes, named, chains)
@@ -76,7 +79,7 @@ def plan(settings: Settings, ideas: Ideas, wishes: Wishes = NO_WISHES) -> Plan:
     left = [text for idea_id, text in unfinished.items() if idea_id not in screening.left_out]
     work = Work(
         ideas=len(left),
-        prompt_tokens=prompt_tokens(left),
+        prompt_tokens=prompt_tokens(left, prompts),
         chains=chains,
         datasets=len(settings.data),
         workers=settings.thread_count,
@@ -139,20 +142,20 @@ def matched(ideas: Ideas, settings: Settings) -> tuple[str, ...]:
     return texts
 
 
-def prompt_tokens(texts: Sequence[str]) -> dict[str, float]:
+def prompt_tokens(texts: Sequence[str], prompts: Prompts) -> dict[str, float]:
     """The mean prompt of each stage in tokens, without the note, code and failure that earlier stages add."""
     mean = sum(len(text.encode("utf-8", "replace")) for text in texts) / max(1, len(texts))
     found = {}
     for stage in ASKED_STAGES:
         # Values are inserted as they are, so a prompt grows evenly with its idea.
-        empty, one = _prompt_bytes(stage, ""), _prompt_bytes(stage, "x")
+        empty, one = _prompt_bytes(prompts, stage, ""), _prompt_bytes(prompts, stage, "x")
         found[stage] = (empty + (one - empty) * mean) / BYTES_A_TOKEN
     return found
 
 
-def _prompt_bytes(stage: str, idea: str) -> int:
-    inputs = {"idea": idea, **dict.fromkeys(_EARLIER[stage], "")}
-    prompt = render(stage, inputs if stage == "research" else {**inputs, **_VERSIONS})
+def _prompt_bytes(prompts: Prompts, stage: str, idea: str) -> int:
+    known = {"idea": idea, **_PLACE}
+    prompt = prompts.render(stage, {place: known.get(place, "") for place in prompts.places(stage)})
     return len(f"{prompt.system}{prompt.user}".encode())
 
 
@@ -175,7 +178,7 @@ def _look(
     if not (Path(settings.results) / JOURNAL_FILE).exists():
         return _Known(select(texts, {}, {}, wishes, settings.limit))
     with open_existing(Path(settings.results)) as workplace:
-        identity = _identity(settings, named)
+        identity = _identity(settings, named, read_prompts(settings.prompts))
         batch = workplace.to_go_on_with(settings, identity, date.today(), wishes)
         origin = Origin(str(ideas.base.absolute()))
         selected = workplace.select(batch, texts, identity, wishes, settings.limit, origin)
@@ -193,10 +196,10 @@ def _measured(workplace: Workplace, chains: Chains) -> dict[str, MeasuredUsage]:
     return {stage: by_stage[stage] for stage, by_stage in used.items() if stage in by_stage}
 
 
-def _identity(settings: Settings, named: Chains) -> dict[str, Any]:
+def _identity(settings: Settings, named: Chains, prompts: Prompts) -> dict[str, Any]:
     """The identity that a run gives its batch."""
     from rbi.data.catalog import load_all  # pandas: only when there is a batch to compare with
 
     data = {dataset.name: dataset.fingerprint for dataset in load_all(settings.data)}
     models = {key: ",".join(model.name for model in chain) for key, chain in named.items()}
-    return {**settings.identity(), **models, "data": data}
+    return {**settings.identity(), **models, **prompts.identity(), "data": data}

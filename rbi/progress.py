@@ -46,6 +46,7 @@ _STYLE = {
     OutcomeKind.TRADED.value: ("✓", "green"),
     OutcomeKind.NO_TRADES.value: ("○", "yellow"),
     OutcomeKind.NOT_UNDERSTOOD.value: ("?", "cyan"),
+    OutcomeKind.NOT_FEASIBLE.value: ("?", "cyan"),
 }
 _FAILED = ("✗", "red")
 _NUMBER = re.compile(r"\d[\d.,]*")

@@ -81,6 +81,22 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class Spending:
+    """What some model calls took: ``calls`` that were answered and ``failed`` ones, tokens and US dollars.
+
+    Tokens and dollars are those that are known; ``unknown_tokens`` and ``unknown_cost`` count the calls they leave out.
+    """
+
+    calls: int
+    failed: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal
+    unknown_tokens: int
+    unknown_cost: int
+
+
+@dataclass(frozen=True, slots=True)
 class StageUsage:
     """What the answered calls of one stage took on average: tokens a call. ``calls`` is how many there were."""
 

@@ -94,6 +94,7 @@ def outcome_record(report: IdeaReport, folder: str) -> dict[str, Any]:
         "name": draft.name,
         "coverage": draft.note.coverage.value if draft.note else "",
         "ignored": list(draft.note.ignored) if draft.note else [],
+        "note": draft.note.parsed() if draft.note else None,
         "chosen_attempt": draft.chosen,
         "timed_out": any(
             b.result.failure is not None and b.result.failure.kind is FailureKind.TIMEOUT
@@ -297,6 +298,7 @@ def _figures(rows: list[Row]) -> list[str]:
 def _attempt_line(number: int, attempt: Attempt) -> str:
     writer = f" by {attempt.model}" if attempt.model else ""
     remark = f": {' '.join(attempt.remark.split())}" if attempt.remark else ""
-    fixes = f" [{counted(len(attempt.fixes), 'change')} made without a model]" if attempt.fixes else ""
+    other = ", and other orders" if any(fix.changes_orders for fix in attempt.fixes) else ""
+    fixes = f" [{counted(len(attempt.fixes), 'change')} made without a model{other}]" if attempt.fixes else ""
     rejected = f" [not kept: {' '.join(attempt.rejected.split())}]" if attempt.rejected else ""
     return f"{number}. {attempt.reason.value}{writer}{remark}{fixes}{rejected}"

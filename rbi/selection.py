@@ -16,6 +16,8 @@ ASKED_ANEW = frozenset({OutcomeKind.FAILED.value, OutcomeKind.INVALID.value, Out
 NOT_SHARED = frozenset(
     {OutcomeKind.NO_DOCUMENT.value, OutcomeKind.FLAGGED.value, OutcomeKind.DUPLICATE.value}
 )
+# What a batch keeps of the wishes with which it was begun.
+_KEPT = ("again", "dedupe", "keep_flagged", "keep_infeasible")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +25,24 @@ class Wishes:
     """What the command line alone says of the ideas to work on.
 
     ``again`` makes a new trial of finished ones, ``retry_failed`` of those that failed. ``dedupe`` leaves out those
-    that nearly repeat another, ``keep_flagged`` works on those that look like none.
+    that nearly repeat another, ``keep_flagged`` works on those that look like none, ``keep_infeasible`` on those that
+    seem to need data which is not here.
     """
 
     again: bool = False
     retry_failed: bool = False
     dedupe: bool = False
     keep_flagged: bool = False
+    keep_infeasible: bool = False
 
     def recorded(self) -> dict[str, bool]:
         """What a batch keeps of them, so that it can be gone on with."""
-        return {"again": self.again, "dedupe": self.dedupe, "keep_flagged": self.keep_flagged}
+        return {name: getattr(self, name) for name in _KEPT}
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], *, retry_failed: bool = False) -> Wishes:
         """Those that a batch keeps; ``retry_failed`` is said anew."""
-        kept = {name: bool(settings.get(name)) for name in ("again", "dedupe", "keep_flagged")}
+        kept = {name: bool(settings.get(name)) for name in _KEPT}
         return cls(**kept, retry_failed=retry_failed)
 
     def reopened(self) -> frozenset[str]:
@@ -46,6 +50,7 @@ class Wishes:
         kinds = {
             OutcomeKind.NO_DOCUMENT: self.retry_failed,
             OutcomeKind.FLAGGED: self.keep_flagged,
+            OutcomeKind.NOT_FEASIBLE: self.keep_infeasible,
             OutcomeKind.DUPLICATE: not self.dedupe,
         }
         return frozenset(kind.value for kind, wanted in kinds.items() if wanted)

@@ -141,6 +141,12 @@ SETTINGS: tuple[Setting, ...] = (
         identity=True,
         identity_if_set=True,
     ),
+    Setting(
+        "prompts",
+        "folder of prompts of your own, each in place of the one of its name (default: those that come with rbi)",
+        metavar="FOLDER",
+        resumable=True,
+    ),
     _dollars("budget", "US dollars that the batch may cost; 0 spends nothing (default: no limit)", 5.0),
     _dollars("budget_per_idea", "US dollars that one idea may cost (default: no limit)", 0.25),
     _dollars(

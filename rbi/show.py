@@ -97,7 +97,7 @@ def _is_prefix(word: str, record: IdeaRecord) -> bool:
 
 def _searchable(record: IdeaRecord) -> str:
     name = str(record.outcome["name"]) if record.outcome else ""
-    return f"{name}\n{record.idea.text}\n{record.idea.folder_name}".lower()
+    return f"{name} ({record.idea.number})\n{record.idea.text}\n{record.idea.folder_name}".lower()
 
 
 def _need(path: Path, message: str) -> None:

@@ -14,8 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from models.factory import ModelListing
-from rbi.domain import Coverage, OutcomeKind, Row
+from rbi.domain import OutcomeKind, Row
+from rbi.economy import Economy, deaths_line, economy_json, economy_table
 from rbi.records import BatchRecord, IdeaRecord, Totals
+from rbi.research_note import Coverage
 from rbi.terminal import counted, printable, printable_lines
 from runners.base import CheckStatus
 
@@ -130,7 +132,9 @@ def _budget_used(totals: Totals, budget: float) -> str:
     return f"budget ${used:.4f} of ${budget:.2f} used{aside}"
 
 
-def status_json(batch: BatchRecord, records: Sequence[IdeaRecord], totals: Totals) -> dict[str, Any]:
+def status_json(
+    batch: BatchRecord, records: Sequence[IdeaRecord], totals: Totals, took: Economy
+) -> dict[str, Any]:
     """A batch's state for machines."""
     ended = Counter(str(r.outcome["outcome"]) for r in records if r.outcome)
     return {
@@ -150,6 +154,7 @@ def status_json(batch: BatchRecord, records: Sequence[IdeaRecord], totals: Total
         "saved_usd": f"{totals.saved_usd:f}",
         "reserved_usd": f"{totals.reserved_usd:f}",
         "budget_usd": batch.settings.get("budget"),
+        "economy": economy_json(took),
         "settings": dict(batch.settings),
     }
 
@@ -158,6 +163,7 @@ def status_page(
     batch: BatchRecord,
     records: Sequence[IdeaRecord],
     totals: Totals,
+    took: Economy,
     others: Sequence[BatchRecord],
     *,
     again: str,
@@ -174,9 +180,12 @@ def status_page(
     ]
     if finished < len(records):
         lines.append(f"  continue: {again}")
+    if took.deaths:
+        lines.insert(2, f"  {deaths_line(took)}")
     if others:
         lines.append("other batches: " + ", ".join(other.name for other in others))
-    return Text("\n".join(lines))
+    page = Text("\n".join(lines))
+    return Group(page, economy_table(took)) if took.spending else page
 
 
 def models_table(listings: Sequence[ModelListing]) -> RenderableType:

@@ -2,5 +2,6 @@
 
 from rbi.repairs.examination import examine
 from rbi.repairs.findings import Examination, Fix, Problem
+from rbi.repairs.guards import Guarded, guard
 
-__all__ = ["Examination", "Fix", "Problem", "examine"]
+__all__ = ["Examination", "Fix", "Guarded", "Problem", "examine", "guard"]

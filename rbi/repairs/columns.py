@@ -10,6 +10,7 @@ from rbi.repairs.flow import Flow
 from rbi.repairs.kind import Kind
 from rbi.repairs.module import Module
 from rbi.repairs.series_names import FRAME_ONLY
+from runners.base import Mode
 
 RULE = "column"
 TIMES = frozenset(
@@ -27,7 +28,21 @@ def added(module: Module, flow: Flow, *, everywhere: bool = True) -> frozenset[s
                 names |= {str(part.value) for part in ast.walk(node.slice) if isinstance(part, ast.Constant)}
         elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load | ast.Del):
             names |= {node.attr} if flow.of(node.value) is Kind.DATA else set()
-    return frozenset(names)
+    return frozenset(names - _made_index(module))
+
+
+def _made_index(module: Module) -> set[str]:
+    """Columns that a script takes out of its frame to be its index."""
+    return {
+        str(node.args[0].value)
+        for node in module.nodes
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "attr", "") == "set_index"
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+        and not any(keyword.arg in ("drop", "append", None) for keyword in node.keywords)
+        and module.strategy(node) is None
+    }
 
 
 def spelling(module: Module, flow: Flow) -> Iterator[Proposal]:
@@ -87,6 +102,40 @@ def _index(module: Module, node: ast.Attribute | ast.Subscript) -> Edit:
     parent = module.parents[node]
     end = parent if isinstance(parent, ast.Attribute) and parent.attr == "dt" else node
     return module.text.cut(node.value, end, ".index")
+
+
+def names(module: Module, _flow: Flow) -> Iterator[Proposal]:
+    """``frame.columns = [...]`` right after a script read its bars: a comma at a line's end is one more column."""
+    if module.mode is not Mode.SCRIPT:
+        return
+    for node in module.nodes:
+        if not (isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.value, ast.List)):
+            continue
+        target = node.targets[0]
+        if not (
+            isinstance(target, ast.Attribute)
+            and target.attr == "columns"
+            and isinstance(target.value, ast.Name)
+        ):
+            continue
+        body = getattr(module.parents[node], "body", [])
+        before = body[body.index(node) - 1] if node in body and body.index(node) else None
+        read = before.value if isinstance(before, ast.Assign) else None
+        same = isinstance(before, ast.Assign) and [ast.unparse(t) for t in before.targets] == [
+            target.value.id
+        ]
+        if not (same and isinstance(read, ast.Call) and module.full_name(read.func) == "pandas.read_csv"):
+            continue
+        if not module.is_guarded(node) and not {k.arg for k in read.keywords} & {
+            "index_col",
+            "usecols",
+            "names",
+            None,
+        }:
+            place = module.text.end(read)
+            edit = Edit(place, place, f".iloc[:, :{len(node.value.elts)}]")
+            reason = f"the file may have more than {len(node.value.elts)} columns: the first ones are meant"
+            yield Proposal(RULE, reason, (edit,))
 
 
 def clocks(module: Module, flow: Flow) -> Iterator[Proposal]:

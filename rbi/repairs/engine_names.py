@@ -19,11 +19,18 @@ from rbi.repairs.libraries import (
     TRADE_MEANT,
 )
 from rbi.repairs.module import Module
+from rbi.repairs.words import words
 
 RULE = "invented_attribute"
 _WORTH = frozenset({"portfolio_value", "total_equity", "account_value", "account_equity", "current_equity"})
 _WORTH_OF_ACCOUNTS = _WORTH | {"equity", "value", "total_value"}
-_ACCOUNTS = frozenset({"broker", "account", "portfolio"})
+_ACCOUNTS = frozenset({"broker", "_broker", "account", "portfolio"})
+_OF_BROKER = frozenset({"equity", "_cash"})
+_WORTH_CALLED = words(
+    """
+    getvalue get_value get_equity get_portfolio_value get_account_value get_total_value equity
+    """
+)
 _ENTERED = {
     "entry_time": "entry_time",
     "entry_date": "entry_time",
@@ -34,6 +41,8 @@ _ENTERED = {
     "entry_index": "entry_bar",
     "open_bar": "entry_bar",
 }
+_CASH_CALLED = frozenset({"get_cash", "getcash", "get_balance", "cash", "get_available_cash"})
+_AT_FIRST = frozenset({"starting_cash", "initial_cash", "start_cash", "initial_capital", "starting_capital"})
 _CASH = frozenset({"cash", "balance", "available_cash", "_cash", "free_cash", "buying_power"})
 
 
@@ -153,14 +162,76 @@ def _of_strategy(module: Module, flow: Flow, node: ast.Attribute) -> str:
         return "(len(self.data) - 1)" if method is not None and method.name == "next" else ""
     if node.attr in _CASH and holding(module, flow, node) is Holding.FLAT:
         return "self.equity"
+    if node.attr in _AT_FIRST | _CASH and _in_init(module, node):
+        return "self.equity"
     return "self.equity" if node.attr in _WORTH else ""
 
 
 def _of_account(module: Module, flow: Flow, node: ast.Attribute) -> str:
+    if isinstance(node.value, ast.Attribute) and node.value.attr == "_broker" and node.attr in _OF_BROKER:
+        return ""
     if node.attr in _WORTH_OF_ACCOUNTS:
         return "self.equity"
+    if node.attr in _AT_FIRST:
+        return "self.equity" if _in_init(module, node) else ""
     flat = holding(module, flow, node) is Holding.FLAT
     return "self.equity" if node.attr in _CASH and flat else ""
+
+
+def _in_init(module: Module, node: ast.AST) -> bool:
+    """Whether it is computed by init itself, before the first bar."""
+    function = module.function(node)
+    return (
+        function is not None and getattr(function, "name", "") == "init" and function is module.method(node)
+    )
+
+
+def stops(module: Module, flow: Flow) -> Iterator[Proposal]:
+    """``self.position.sl`` where it is read before it can be set: the stop of the one trade is meant."""
+    for strategy in module.strategies:
+        if not complete(module, strategy) or not enters_flat_only(module, flow, strategy):
+            continue
+        for name in ("sl", "tp"):
+            found = [
+                n
+                for n in ast.walk(strategy)
+                if isinstance(n, ast.Attribute) and n.attr == name and flow.of(n.value) in _MAY_BE_POSITION
+            ]
+            stores = [n for n in found if isinstance(n.ctx, ast.Store)]
+            sure = all(
+                flow.of(n.value) is Kind.POSITION
+                and holding(module, flow, n) is Holding.OPEN
+                and not module.is_guarded(n)
+                for n in found
+            )
+            if stores and sure and all(_read_before(module, n) for n in stores):
+                edits = tuple(module.text.replace(n, f"self.trades[-1].{name}") for n in found)
+                yield Proposal(RULE, f"a position has no {name}: its trade has", edits)
+
+
+_MAY_BE_POSITION = (Kind.POSITION, Kind.UNKNOWN)
+
+
+def _read_before(module: Module, store: ast.Attribute) -> bool:
+    """Whether a condition around it reads the same attribute whenever it is asked, and so raises."""
+    inner: ast.AST = store
+    for above in module.above(store):
+        if isinstance(above, ast.If) and inner in above.body and _certainly_reads(above.test, store.attr):
+            return True
+        if isinstance(above, ast.FunctionDef):
+            return False
+        inner = above
+    return False
+
+
+def _certainly_reads(test: ast.expr, name: str) -> bool:
+    if isinstance(test, ast.BoolOp):
+        # A body is only reached through all parts of an `and`.
+        parts = test.values if isinstance(test.op, ast.And) else test.values[:1]
+        return any(_certainly_reads(part, name) for part in parts)
+    if isinstance(test, ast.Compare):
+        return any(ast.unparse(part) == f"self.position.{name}" for part in (test.left, test.comparators[0]))
+    return False
 
 
 def calls(module: Module, flow: Flow) -> Iterator[Proposal]:
@@ -193,7 +264,8 @@ def _uncalled(module: Module, flow: Flow, node: ast.Call, function: ast.Attribut
     account = function.value
     if not (isinstance(account, ast.Attribute) and flow.of(account.value) is Kind.STRATEGY):
         return None
-    worth = account.attr in _ACCOUNTS and name in ("getvalue", "get_value", "get_equity")
+    flat = name in _CASH_CALLED and holding(module, flow, node) is Holding.FLAT
+    worth = account.attr in _ACCOUNTS and (name in _WORTH_CALLED or flat)
     return module.text.replace(node, "self.equity") if worth else None
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from rbi.repairs.calls import called_kind, gets_series, is_indicator_call, method_kind, of_rows, side_by_side
 from rbi.repairs.kind import Kind, combined, join
+from rbi.repairs.libraries import PANDAS_TA_TABLES
 from rbi.repairs.module import Module
 from rbi.repairs.scopes import definitions, reached
 from rbi.repairs.series_names import PLACES
@@ -218,6 +219,8 @@ class Expressions:
             return Kind.NUMBER if place is Kind.INTEGER else Kind.UNKNOWN
         if kind is Kind.SEVERAL:
             return Kind.ARRAY if place is Kind.INTEGER else Kind.UNKNOWN
+        if kind is Kind.INDICATORS:
+            return Kind.INDICATOR if place is Kind.INTEGER else Kind.UNKNOWN
         if isinstance(node.value, ast.Attribute) and node.value.attr in PLACES:
             return Kind.NUMBER if place is Kind.INTEGER else Kind.UNKNOWN
         return Kind.UNKNOWN
@@ -281,7 +284,9 @@ class Expressions:
             self.of(function.body, inner)
         name = self._module.full_name(function)
         several = called_kind(name, node, [Kind.ARRAY]) is Kind.SEVERAL
-        return Kind.SEVERAL if several else Kind.INDICATOR
+        library, _, table = name.rpartition(".")
+        several = several or (library in ("pandas_ta", "pandas_ta_classic") and table in PANDAS_TA_TABLES)
+        return Kind.INDICATORS if several else Kind.INDICATOR
 
     def _local(self, node: ast.AST) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
         if isinstance(node, ast.Name):

@@ -10,7 +10,8 @@ class Fix:
     """A change that was made, because what stood there can only raise (or, of a module's own run, has no effect).
 
     ``line`` counts from 1 in the source as it was given. ``diff`` is a unified diff without file names.
-    No fix changes which orders are placed: a finding that would is a `Problem`. So ``changes_orders`` is False.
+    No fix of an examination changes which orders are placed: a finding that would is a `Problem`. Those of the order
+    guards do (``changes_orders``), and are made on request only.
     """
 
     rule: str

@@ -15,6 +15,7 @@ from rbi.repairs.libraries import (
     PANDAS_TA,
     PANDAS_TA_MEANT,
     TALIB,
+    TALIB_ARGUMENTS,
     TALIB_MEANT,
     TALIB_OTHERS,
     TALIB_PERIOD,
@@ -25,6 +26,9 @@ _FILLS = {"ffill": "ffill", "pad": "ffill", "bfill": "bfill", "backfill": "bfill
 _TAKE_FREQUENCY = frozenset(
     {"resample", "resample_apply", "date_range", "Grouper", "asfreq", "floor", "ceil"}
 )
+
+
+_PERIODS = ("length", "period", "window", "n", "time_period", "timeframe")
 
 
 def renamed(module: Module, _flow: Flow) -> Iterator[Proposal]:
@@ -63,19 +67,23 @@ def function_meant(library: str, name: str) -> str:
 
 
 def periods(module: Module, _flow: Flow) -> Iterator[Proposal]:
-    """TA-Lib's periods are called timeperiod; by another name they are refused."""
+    """TA-Lib's periods are called timeperiod, or fastperiod and so on; by another name they are refused."""
     for node in module.nodes:
         if not isinstance(node, ast.Call) or module.is_guarded(node):
             continue
         function = node.args[0] if is_indicator_call(node) and node.args else node.func
         library, _, name = module.full_name(function).rpartition(".")
-        if library != "talib" or name not in TALIB_PERIOD:
+        if library != "talib":
             continue
+        meant = (
+            dict.fromkeys(_PERIODS, "timeperiod") if name in TALIB_PERIOD else TALIB_ARGUMENTS.get(name, {})
+        )
         for keyword in node.keywords:
-            if keyword.arg in ("length", "period", "window", "n", "time_period", "timeframe"):
+            if keyword.arg in meant:
                 start = module.text.offset(keyword.lineno, keyword.col_offset)
-                edit = Edit(start, start + len(keyword.arg), "timeperiod")
-                yield Proposal("arguments", f"talib.{name} takes timeperiod=, not {keyword.arg}=", (edit,))
+                edit = Edit(start, start + len(keyword.arg), meant[keyword.arg])
+                reason = f"talib.{name} takes {meant[keyword.arg]}=, not {keyword.arg}="
+                yield Proposal("arguments", reason, (edit,))
 
 
 def fills(module: Module, _flow: Flow) -> Iterator[Proposal]:
@@ -116,3 +124,22 @@ def _frequency(node: ast.expr) -> str:
         return ""
     unit = node.value.lstrip("0123456789")
     return node.value[: len(node.value) - len(unit)] + FREQUENCIES[unit] if unit in FREQUENCIES else ""
+
+
+_WINDOWS = {"highest": "max", "lowest": "min", "max": "max", "min": "min"}
+
+
+def windows(module: Module, _flow: Flow) -> Iterator[Proposal]:
+    """The highest and lowest of some bars, which pandas_ta has under no name."""
+    for node in module.nodes:
+        if not isinstance(node, ast.Attribute) or node.attr not in _WINDOWS or module.is_guarded(node):
+            continue
+        if module.full_name(node.value) not in ("pandas_ta", "pandas_ta_classic"):
+            continue
+        call = module.parents[node]
+        given = call.args[1:] if is_indicator_call(call) and isinstance(call, ast.Call) else []
+        pandas = next((name for name, full in module.imported.items() if full == "pandas"), "")
+        if len(given) == 2 and pandas and isinstance(call, ast.Call) and not call.keywords:
+            text = f"lambda x, n: {pandas}.Series(x).rolling(n).{_WINDOWS[node.attr]}()"
+            reason = f"pandas_ta has no {node.attr}: pandas computes it"
+            yield Proposal("invented_function", reason, (module.text.replace(node, text),))

@@ -216,3 +216,41 @@ def _swapped(module: Module, use: ast.Name) -> list[Edit]:
         module.text.replace(first, module.text.of(second)),
         module.text.replace(second, module.text.of(first)),
     ]
+
+
+_CROSSINGS = {
+    "crossover": False,
+    "crossabove": False,
+    "crossunder": True,
+    "crossbelow": True,
+    "crossdown": True,
+}
+
+
+def crossings(module: Module, _flow: Flow) -> Iterator[Proposal]:
+    """TA-Lib and pandas_ta have no crossover: the engine has it."""
+    for node in module.nodes:
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)) or module.is_guarded(
+            node
+        ):
+            continue
+        under = _CROSSINGS.get(node.func.attr.lower().replace("_", ""))
+        library = module.full_name(node.func.value)
+        if under is None or library not in ("talib", "pandas_ta", "pandas_ta_classic"):
+            continue
+        if len(node.args) != 2 or node.keywords or module.method(node) is None:
+            continue
+        if module.bound.get("crossover") and module.imported.get("crossover") != "backtesting.lib.crossover":
+            continue
+        method = module.method(node)
+        if method is None or method.name == "init":
+            continue
+        edits = [module.text.replace(node.func, "crossover")]
+        if under:
+            first, second = node.args
+            edits += [
+                module.text.replace(first, module.text.of(second)),
+                module.text.replace(second, module.text.of(first)),
+            ]
+        reason = f"{library} has no {node.func.attr}: backtesting.lib has crossover"
+        yield Proposal(RULE, reason, tuple(edits))

@@ -84,9 +84,7 @@ def _picked(module: Module, use: ast.expr) -> bool:
 
 
 def whole_numbers(module: Module, flow: Flow) -> Iterator[Proposal]:
-    """In a script, volumes may be whole numbers, which TA-Lib refuses."""
-    if module.mode is not Mode.SCRIPT:
-        return
+    """Arrays made whole numbers, and a script's volumes, which may be: TA-Lib refuses both."""
     for node in module.nodes:
         if not isinstance(node, ast.Call) or module.is_guarded(node):
             continue
@@ -94,7 +92,58 @@ def whole_numbers(module: Module, flow: Flow) -> Iterator[Proposal]:
         if not module.full_name(function).startswith("talib."):
             continue
         for value in [*node.args, *(k.value for k in node.keywords)]:
-            if flow.of(value).is_array and ast.unparse(value) == "self.data.Volume":
+            if flow.of(value).is_array and (
+                (module.mode is Mode.SCRIPT and ast.unparse(value) == "self.data.Volume")
+                or _made_whole(flow, value)
+            ):
                 place = module.text.end(value)
                 edit = Edit(place, place, ".astype(float)")
                 yield Proposal("indicator_shape", "TA-Lib takes no whole numbers", (edit,))
+
+
+def _made_whole(flow: Flow, value: ast.expr) -> bool:
+    """Whether an array is converted by ``.astype(int)``."""
+    return (
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Attribute)
+        and value.func.attr == "astype"
+        and flow.of(value.func.value).is_array
+        and [ast.unparse(a).strip("'\"") for a in value.args] in (["int"], ["int64"], ["np.int64"])
+    )
+
+
+def differences(module: Module, _flow: Flow) -> Iterator[Proposal]:
+    """``np.diff`` gives one value less than there are bars, and ``self.I`` refuses it: the first bar has none."""
+    for node in module.nodes:
+        called = isinstance(node, ast.Call) and module.full_name(node.func) == "numpy.diff"
+        if not called or not isinstance(node, ast.Call) or len(node.args) != 1 or node.keywords:
+            continue
+        if _returned_to_indicator(module, node) and not module.is_guarded(node):
+            place = module.text.end(node.args[0])
+            numpy = module.text.of(node.func).rpartition(".")[0] or "np"
+            edit = Edit(place, place, ', prepend=float("nan")')
+            yield Proposal(
+                "indicator_shape", f"{numpy}.diff gives one value less than there are bars", (edit,)
+            )
+
+
+def _returned_to_indicator(module: Module, node: ast.Call) -> bool:
+    """Whether a value is all that a function returns, and the function is one for ``self.I`` only."""
+    parent = module.parents[node]
+    if isinstance(parent, ast.Lambda):
+        call = module.parents[parent]
+        return is_indicator_call(call) and isinstance(call, ast.Call) and call.args[:1] == [parent]
+    function = module.function(node)
+    if not isinstance(parent, ast.Return) or not isinstance(function, ast.FunctionDef):
+        return False
+    uses = [
+        n
+        for n in module.nodes
+        if getattr(n, "attr", getattr(n, "id", "")) == function.name
+        and isinstance(n, ast.Name | ast.Attribute)
+    ]
+    calls = [module.parents[use] for use in uses]
+    return bool(calls) and all(
+        is_indicator_call(call) and isinstance(call, ast.Call) and call.args[0] is use
+        for use, call in zip(uses, calls, strict=True)
+    )

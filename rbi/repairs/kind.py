@@ -19,6 +19,7 @@ class Kind(StrEnum):
     ARRAY = "an array"
     INDICATOR = "an indicator"  # what self.I returned: next sees no more of it than of the data
     SEVERAL = "several arrays"
+    INDICATORS = "several indicators"  # what self.I returned for a function that gives several
     SERIES = "a series with bar numbers"
     DATED = "a series with times"
     LABELLED = "a series with some index"

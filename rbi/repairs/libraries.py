@@ -128,6 +128,27 @@ TALIB_PERIOD = words(
     STOCHRSI SUM T3 TEMA TRIMA TRIX TSF VAR WILLR WMA
     """
 )
+# What the arrays that a function gives are called, in their order.
+TALIB_OUTPUTS = {
+    "MACD": (("macd",), ("signal", "sig"), ("hist",)),
+    "MACDEXT": (("macd",), ("signal", "sig"), ("hist",)),
+    "MACDFIX": (("macd",), ("signal", "sig"), ("hist",)),
+    "BBANDS": (("upper", "up"), ("mid", "basis"), ("lower", "low")),
+}
+# Arguments by the names that other libraries give them.
+TALIB_ARGUMENTS = {
+    name: {
+        "fast": "fastperiod",
+        "slow": "slowperiod",
+        "signal": "signalperiod",
+        "fast_period": "fastperiod",
+        "slow_period": "slowperiod",
+        "signal_period": "signalperiod",
+        "fastlength": "fastperiod",
+        "slowlength": "slowperiod",
+    }
+    for name in ("MACD", "PPO", "APO")
+}
 # Names that mean one function, whatever library they were read about in.
 TALIB_MEANT = {
     "HIGHEST": "MAX",
@@ -179,10 +200,31 @@ PANDAS_TA_MEANT = {
     "keltner": "kc",
     "keltner_channels": "kc",
     "heikinashi": "ha",
+    "heikin_ashi": "ha",
     "tr": "true_range",
     "linear_regression": "linreg",
     "var": "variance",
     "zlema": "zlma",
+}
+
+# Functions that give a table: what its columns begin with, in their order.
+PANDAS_TA_TABLES = {
+    "bbands": ("BBL", "BBM", "BBU", "BBB", "BBP"),
+    "macd": ("MACD", "MACDh", "MACDs"),
+    "stoch": ("STOCHk", "STOCHd"),
+    "stochrsi": ("STOCHRSIk", "STOCHRSId"),
+    "adx": ("ADX", "DMP", "DMN"),
+    "aroon": ("AROOND", "AROONU", "AROONOSC"),
+    "supertrend": ("SUPERT", "SUPERTd", "SUPERTl", "SUPERTs"),
+    "donchian": ("DCL", "DCM", "DCU"),
+    "vortex": ("VTXP", "VTXM"),
+    "psar": ("PSARl", "PSARs", "PSARaf", "PSARr"),
+    "ppo": ("PPO", "PPOh", "PPOs"),
+    "kst": ("KST", "KSTs"),
+    "tsi": ("TSI", "TSIs"),
+    "trix": ("TRIX", "TRIXs"),
+    "fisher": ("FISHERT", "FISHERTs"),
+    "accbands": ("ACCBL", "ACCBM", "ACCBU"),
 }
 
 # Removed in numpy 2, with what is the same today.

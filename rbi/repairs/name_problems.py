@@ -139,10 +139,25 @@ def _sources(module: Module) -> Iterator[Found]:
             yield Found("input", node, "nobody answers input()", "Make it a class attribute.")
         reads = called == "open" or (name.startswith("pandas.") and name.rsplit(".", 1)[-1] in _READERS)
         at_import = module.mode is Mode.CLASS and module.function(node) is None
-        if reads and (at_import or module.strategy(node) is not None):
+        elsewhere = module.mode is Mode.SCRIPT and _is_another_file(node, called)
+        if reads and (at_import or elsewhere or module.strategy(node) is not None):
             what = ast.unparse(node.args[0])[:80] if node.args else "a file"
             hint = "Bars come from the runner as self.data; there is no other file."
             yield Found("data_missing", node, f"{what} is read, and is not there", hint)
+
+
+def _is_another_file(node: ast.Call, called: str) -> bool:
+    """Whether a file is named that is no CSV file: those stand for the bars. Files that are written do not count."""
+    path = node.args[0] if node.args else None
+    mode = (
+        node.args[1]
+        if len(node.args) > 1
+        else next((k.value for k in node.keywords if k.arg == "mode"), None)
+    )
+    if called == "open" and mode is not None and "r" not in str(getattr(mode, "value", "")):
+        return False
+    name = path.value if isinstance(path, ast.Constant) else None
+    return isinstance(name, str) and not name.lower().endswith(".csv")
 
 
 def _undefined(module: Module) -> Iterator[Found]:

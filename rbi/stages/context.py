@@ -50,10 +50,14 @@ class Effects(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Which ideas are worked on: those that look like none only with ``keep_flagged``, ``duplicates`` (by id) not."""
+    """Which ideas are worked on: those that look like none only with ``keep_flagged``, ``duplicates`` (by id) not.
+
+    Those that need data which is not here only with ``keep_infeasible``.
+    """
 
     keep_flagged: bool = False
     duplicates: Mapping[str, Duplicate] = field(default_factory=lambda: MappingProxyType({}))
+    keep_infeasible: bool = False
 
 
 ADMIT_ALL_BUT_FLAGGED = Admission()
@@ -75,9 +79,14 @@ class Goal:
     rounds: int = 10
 
 
+OHLCV = ("Open", "High", "Low", "Close", "Volume")
+# What a strategy may import beside the libraries that have places of their own: module -> its name as published.
+_LIBRARIES = {"talib": "TA-Lib", "pandas_ta": "pandas-ta", "scipy": "SciPy"}
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """``versions`` are those of the strategy environment; ``slices`` hold dev bars only.
+    """``versions`` are those of the strategy environment; ``slices`` hold dev bars only, with these ``columns``.
 
     ``debug_rounds`` is the most answers of a model that an idea's strategy is debugged with.
     """
@@ -88,7 +97,22 @@ class Context:
     admission: Admission = ADMIT_ALL_BUT_FLAGGED
     debug_rounds: int = 10
     goal: Goal = Goal()
+    columns: tuple[str, ...] = OHLCV
+
+    @property
+    def column_names(self) -> str:
+        """The columns in a sentence."""
+        return f"{', '.join(self.columns[:-1])} and {self.columns[-1]}"
 
     def version_inputs(self) -> dict[str, str]:
-        """The versions that prompts name."""
-        return {name: self.versions[name] for name in ("python", "backtesting", "pandas", "numpy")}
+        """What prompts say of the place where strategies run: versions, libraries and columns."""
+        own = {name: self.versions[name] for name in ("python", "backtesting", "pandas", "numpy")}
+        return {**own, "libraries": self._libraries(), "columns": self.column_names}
+
+    def _libraries(self) -> str:
+        found = [
+            f"{name} {self.versions[module]} (`import {module}`)"
+            for module, name in _LIBRARIES.items()
+            if module in self.versions
+        ]
+        return ", ".join(found) or "none"

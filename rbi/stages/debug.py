@@ -8,24 +8,32 @@ from dataclasses import replace
 
 from models.syntax import parse
 from rbi.diagnosis import failure_of, report, signature
-from rbi.domain import AttemptReason, Draft
+from rbi.domain import Attempt, AttemptReason, Draft
 from rbi.drift import drift
+from rbi.repairs import guard
 from rbi.stages.asking import ask_for_better
 from rbi.stages.check import check
 from rbi.stages.context import Context
 from rbi.stages.run import run
 from rbi.stages.write import add_attempt, note_text
+from runners.base import FailureKind
 
 STAGE = "debug"
 _LONGEST_REMARK = 300
+_REFUSED = (FailureKind.ORDER_PRICE, FailureKind.ORDER_SIZE)  # what order guards help against
 
 
 def debug(draft: Draft, context: Context) -> Draft:
     """Ask for repaired versions, each checked and run, until one trades. A version that trades is left alone.
 
     It ends with the same failure twice, with a version that was there before, and after ``context.debug_rounds``
-    answers. A version that drifts from what ran already, or from the rules of the note, does not stand.
+    answers. A version that drifts from what ran already, or from the rules of the note, does not stand. Where in the
+    end nothing trades because the engine refuses an order, a version without such orders is run, and says so.
     """
+    return _guarded(_debugged(draft, context), context)
+
+
+def _debugged(draft: Draft, context: Context) -> Draft:
     seen = {program(attempt.source) for attempt in draft.attempts}
     failures: set[str] = set()
     for number in range(1, context.debug_rounds + 1):
@@ -57,10 +65,34 @@ def _inputs(draft: Draft, base: int, context: Context) -> Mapping[str, str]:
         "idea": draft.words,
         "note": note_text(draft),
         "code": draft.attempts[base - 1].source,
-        "failure": report(draft, base),
+        "failure": report(draft, base) + _suggestion(draft, base),
         "tried": tried(draft) or "Nothing yet.",
         **context.version_inputs(),
     }
+
+
+def _suggestion(draft: Draft, base: int) -> str:
+    """What would keep the code from failing, and was not done."""
+    found = failure_of(draft, base)
+    if not found or found[1].kind not in _REFUSED or not guard(draft.attempts[base - 1].source).fixes:
+        return ""
+    return (
+        "\nNot mended by itself: to leave such an order out, or to round it, changes which orders are placed."
+    )
+
+
+def _guarded(draft: Draft, context: Context) -> Draft:
+    found = failure_of(draft, draft.newest)
+    if not found or found[1].kind not in _REFUSED or any(b.trades for b in draft.chosen_backtests):
+        return draft
+    made = guard(draft.attempts[draft.newest - 1].source)
+    if not made.fixes:
+        return draft
+    remark = "; ".join(dict.fromkeys(fix.reason for fix in made.fixes))
+    attempt = Attempt(
+        AttemptReason.GUARDED, made.source, model="", remark=remark, fixes=made.fixes, base=draft.newest
+    )
+    return run(replace(draft, attempts=(*draft.attempts, attempt)), context, STAGE)
 
 
 def tried(draft: Draft) -> str:
@@ -75,8 +107,11 @@ def tried(draft: Draft) -> str:
 
 
 def _judged(draft: Draft, base: int) -> tuple[Draft, str]:
-    """The draft with its newest version rejected if it drifts, and what sort of failure that version has."""
+    """The draft with its newest version rejected if it cannot run or drifts, and what sort of failure it has."""
     newest = len(draft.attempts)
+    problem = draft.attempts[-1].problem
+    if problem:
+        return rejected(draft, f"never run: {problem.message}"), signature(problem)
     drifted = drift(draft, base=base, newer=newest)
     if drifted:
         return rejected(draft, f"reverted: {drifted}"), "drift"

@@ -24,9 +24,9 @@ from rbi.stages.searching import search
 from rbi.stages.write import add_attempt, note_text
 from rbi.validation.gates import is_bust
 
-FRUITLESS_ROUNDS = 2
+FRUITLESS_ROUNDS = 1
 """Rounds in a row without a kept change after which it ends: of 64 recorded optimizations of strategies that traded, 9
-improved them, so that each further round mostly costs a call and a backtest."""
+improved them, so that each further round mostly costs a call and makes luck more likely."""
 _LONGEST_REMARK = 300
 
 
@@ -135,7 +135,7 @@ def _ending(state: _State, context: Context) -> _State:
     if state.score >= goal.target:
         return replace(state, ended="the target is reached")
     if state.fruitless >= FRUITLESS_ROUNDS:
-        return replace(state, ended="two in a row changed nothing for the better")
+        return replace(state, ended="the last one changed nothing for the better")
     if state.rounds >= goal.rounds:
         return replace(state, ended="no more rounds are allowed")
     return state

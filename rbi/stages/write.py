@@ -11,6 +11,7 @@ from rbi.stages.context import Context
 from runners.base import Failure, FailureKind
 
 _OPEN = re.compile(r"^[ \t]*```[ \t]*(?:python|py)?[ \t]*$", re.IGNORECASE | re.MULTILINE)
+_THOUGHTS = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 _CLOSE = re.compile(r"^[ \t]*```[ \t]*$", re.MULTILINE)
 
 
@@ -37,8 +38,10 @@ def add_attempt(draft: Draft, reason: AttemptReason, answer: Answer, *, base: in
 def extract_code(text: str) -> tuple[str, str, Failure | None]:
     """The module in an answer, the words before it, and what is wrong if it is not complete.
 
-    The longest fenced block counts. An answer without fences is taken as code altogether.
+    The longest fenced block counts. An answer without fences is taken as code altogether. What a model thought
+    before it answered is no part of either.
     """
+    text = _THOUGHTS.sub("", text)
     opening = _OPEN.search(text)
     if not opening:
         return text.strip() + "\n", "", None

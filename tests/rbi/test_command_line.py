@@ -114,7 +114,7 @@ def test_help_needs_none_of_the_heavy_libraries() -> None:
 def test_a_batch_leaves_a_table_a_leaderboard_and_a_folder_for_each_idea(done: Place) -> None:
     table = done.rbi("results").stdout
     assert "CANNOT TELL" in table
-    assert "not understood" in table
+    assert "not feasible" in table
     folders = sorted(p.name[:4] for p in (done.folder / "results/first").iterdir() if p.is_dir())
     assert folders == ["0001", "0002", "0003", "0004"]
     rows = json.loads(done.rbi("results", "--json").stdout)
@@ -148,7 +148,7 @@ def test_show_prints_code_stats_and_log(done: Place) -> None:
 
 def test_a_refused_idea_says_what_to_do(done: Place) -> None:
     shown = done.rbi("show", "3").stdout
-    assert "not understood" in shown
+    assert "not feasible" in shown
     assert "OPENAI_API_KEY" in shown
     assert "funding rate" in shown
     assert "fix:" in done.rbi("show", "3", "--code", code=1).stderr

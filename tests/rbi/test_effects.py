@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from rbi.domain import Idea
 from rbi.effects import Interrupted, JournaledEffects, KeyLocks
 from rbi.events import BacktestFinished, Event, Events
 from rbi.journal import Journal
+from rbi.prompts import shipped
+from rbi.stages.context import Scenario
 from rbi.writers import Writers
 from runners.base import Failure, FailureKind, RunInterrupted, RunnerError, RunRequest, RunResult, Terms
 
@@ -35,7 +37,12 @@ class CountingRunner:
         self._lock = threading.Lock()
 
     def identity(self, request: RunRequest) -> Mapping[str, Any]:
-        return {"source": request.source, "bars": request.bars.fingerprint, "cash": request.terms.cash}
+        return {
+            "source": request.source,
+            "bars": request.bars.fingerprint,
+            "params": dict(request.params),
+            **asdict(request.terms),
+        }
 
     def accepts(self, result: RunResult) -> bool:
         return self.accepting
@@ -44,6 +51,9 @@ class CountingRunner:
         with self._lock:
             self.runs += 1
         return self._run(request)
+
+    def run_all(self, requests: Sequence[RunRequest]) -> tuple[RunResult, ...]:
+        return tuple(map(self.run, requests))
 
     def interrupt(self) -> None:
         return
@@ -64,6 +74,7 @@ class Bench:
             journal=self.journal,
             client=ModelClient(self.journal, Limiters()),
             writers=Writers((OfflineWriter(),), {}, max_output_tokens=8192, temperature=None),
+            prompts=shipped(),
             library=NoLibrary(),
             runner=runner,
             terms=Terms(cash=cash),
@@ -155,7 +166,7 @@ def test_after_a_stop_no_effect_begins(bench: Bench) -> None:
     with pytest.raises(Interrupted):
         effects.backtest(IDEA, "run", "x", Scenario(bars()))
     with pytest.raises(Interrupted):
-        effects.ask(IDEA, "research", {"idea": IDEA.text})
+        effects.ask(IDEA, "research", {"idea": IDEA.text, "columns": "Close"})
     assert runner.runs == 0
     assert bench.journal.totals("b").answers == 0
 
@@ -187,7 +198,7 @@ def test_a_key_lock_is_forgotten_when_nobody_needs_it() -> None:
 
 def test_an_answer_is_recorded_with_its_batch_idea_and_stage(bench: Bench) -> None:
     effects, _ = bench.effects(lambda request: good_result())
-    assert "RSI" in effects.ask(IDEA, "research", {"idea": IDEA.text}).text
+    assert "RSI" in effects.ask(IDEA, "research", {"idea": IDEA.text, "columns": "Close"}).text
     (call,) = bench.journal.calls("b", IDEA.idea_id)
     assert (call["kind"], call["stage"], call["state"]) == ("model", "research", "done")
 
@@ -197,3 +208,55 @@ def test_equal_bars_under_another_path_are_the_same_backtest(bench: Bench, tmp_p
     effects.backtest(IDEA, "run", "x", Scenario(bars()))
     effects.backtest(IDEA, "run", "x", Scenario(replace(bars(), path=tmp_path / "elsewhere.npz")))
     assert runner.runs == 1
+
+
+def with_params(request: RunRequest) -> RunResult:
+    return good_result(sharpe=float(request.params.get("n", 0)))
+
+
+def test_many_scenarios_are_one_result_each_in_their_order_and_only_new_ones_are_run(bench: Bench) -> None:
+    effects, runner = bench.effects(with_params)
+    scenarios = [Scenario(bars(), {"n": n}) for n in (3, 1, 3)]
+    found = effects.scores(IDEA, "optimize", "x", scenarios)
+    assert [r.stats.sharpe_ratio for r in found if r.stats] == [3.0, 1.0, 3.0]
+    assert runner.runs == 2
+    effects.scores(IDEA, "optimize", "x", [*scenarios, Scenario(bars(), {"n": 7})])
+    assert runner.runs == 3
+
+
+def test_a_score_keeps_the_statistics_only_and_stands_for_no_backtest(bench: Bench) -> None:
+    effects, runner = bench.effects(with_params)
+    (score,) = effects.scores(IDEA, "optimize", "x", [Scenario(bars())])
+    assert score.stats and score.equity is None and not score.trades
+    assert effects.backtest(IDEA, "run", "x", Scenario(bars())).equity
+    assert runner.runs == 2
+
+
+def test_costs_are_a_multiple_of_the_batchs(bench: Bench) -> None:
+    asked: list[RunRequest] = []
+    effects, _ = bench.effects(lambda request: asked.append(request) or good_result())
+    effects.scores(IDEA, "optimize", "x", [Scenario(bars(), cost_factor=3.0)])
+    assert asked[0].terms.commission == pytest.approx(3 * Terms().commission)
+
+
+def test_every_backtest_is_a_trial_of_its_idea_once_and_for_ever(bench: Bench) -> None:
+    effects, _ = bench.effects(with_params)
+    effects.backtest(IDEA, "run", "x", Scenario(bars()))
+    effects.scores(IDEA, "optimize", "x", [Scenario(bars(), {"n": n}) for n in (1, 2)])
+    effects.scores(IDEA, "optimize", "x", [Scenario(bars(), {"n": 2})])
+    other = Idea(2, "another idea that comes to the same code")
+    effects.backtest(other, "run", "x", Scenario(bars()))
+    trials = bench.journal.trials(IDEA.idea_id)
+    assert [(t.stage, dict(t.params), t.sharpe) for t in trials] == [
+        ("run", {}, 0.0),
+        ("optimize", {"n": 1}, 1.0),
+        ("optimize", {"n": 2}, 2.0),
+    ]
+    assert len(bench.journal.trials(other.idea_id)) == 1
+
+
+def test_a_failed_backtest_is_a_trial_without_a_score(bench: Bench) -> None:
+    failed = bad_result(Failure(FailureKind.ERROR, "no", "fix it"))
+    bench.effects(lambda request: failed)[0].backtest(IDEA, "run", "x", Scenario(bars()))
+    (trial,) = bench.journal.trials(IDEA.idea_id)
+    assert (trial.failure, trial.trades, trial.sharpe) == ("error", None, None)

@@ -23,6 +23,7 @@ from rbi.intake.fetching import Answer, Fetched, Kind, Request
 from rbi.intake.library import MOST_AT_ONCE, Documents
 from rbi.journal import Journal
 from rbi.pipeline import run_idea
+from rbi.prompts import shipped
 from rbi.results import files_of, outcome_record
 from rbi.stages.context import Admission
 from rbi.writers import Writers
@@ -151,6 +152,7 @@ def journaled(journal: Journal, library: Library) -> JournaledEffects:
         journal=journal,
         client=ModelClient(journal, Limiters()),
         writers=Writers((OfflineWriter(),), {}, max_output_tokens=8192, temperature=None),
+        prompts=shipped(),
         library=library,
         runner=NoRunner(),
         terms=Terms(),
@@ -191,7 +193,8 @@ def test_another_trial_of_an_idea_asks_models_anew(journal: Journal) -> None:
     made = journaled(journal, NoLibrary())
     idea = Idea(1, RULES)
     replayed = [
-        made.ask(one, "research", {"idea": RULES}).replayed for one in (idea, idea, replace(idea, trial=2))
+        made.ask(one, "research", {"idea": RULES, "columns": "Close"}).replayed
+        for one in (idea, idea, replace(idea, trial=2))
     ]
     assert replayed == [False, True, False]
 

@@ -290,6 +290,7 @@ def test_a_journal_of_an_older_schema_is_looked_at_without_being_changed(tmp_pat
     for column in ("model", "reserved_nano_usd", "saved_nano_usd", "input_tokens", "output_tokens"):
         db.execute(f"ALTER TABLE effect DROP COLUMN {column}")
     db.execute("ALTER TABLE batch_idea DROP COLUMN trial")
+    db.execute("DROP TABLE trial")
     db.execute("PRAGMA user_version = 1")
     db.commit()
     db.close()

@@ -26,9 +26,11 @@ from rbi.events import Events
 from rbi.journal import Journal
 from rbi.leaderboard import rows_of
 from rbi.pipeline import conclude
+from rbi.prompts import shipped
 from rbi.records import BatchRecord
 from rbi.results import IdeaFolders
 from rbi.settings_table import SANDBOXES
+from rbi.stages.context import Scenario
 from rbi.views import results_table
 from rbi.writers import Writers
 from runners.base import (
@@ -259,6 +261,7 @@ def test_effects_run_sources_as_what_they_are_told_and_know_what_is_recorded(tmp
             journal=journal,
             client=ModelClient(journal, Limiters()),
             writers=Writers((), {}, max_output_tokens=1, temperature=None),
+            prompts=shipped(),
             library=NoLibrary(),
             runner=runner,
             terms=Terms(),

@@ -62,12 +62,12 @@ def test_few_trades_are_said() -> None:
 
 
 def test_an_idea_that_no_rule_covers_ends_after_research_with_the_reason() -> None:
-    note = "# X\nCoverage: none\n## Why not\nIt needs the order book.\n"
+    note = "# X\nCoverage: none\n## Why not\nIt names no rule.\n"
     effects = ScriptedEffects({"research": note}, always(good_result()))
     report, entered = go(effects)
-    assert entered == ["intake", "research"]
+    assert entered == ["intake", "research", "feasibility"]
     assert report.outcome.kind is OutcomeKind.NOT_UNDERSTOOD
-    assert report.outcome.reasons == ("It needs the order book.",)
+    assert report.outcome.reasons == ("It names no rule.",)
 
 
 @pytest.mark.parametrize("first", [bad_result(ERROR), good_result(trades=0)], ids=["error", "no trades"])
@@ -105,8 +105,9 @@ def test_a_repair_that_changes_nothing_is_not_run_again() -> None:
     effects = ScriptedEffects({**ANSWERS, "debug": FIRST}, always(bad_result(ERROR)))
     report, _ = go(effects)
     assert len(effects.ran) == 2
-    assert len(report.draft.attempts) == 1
+    assert [bool(attempt.rejected) for attempt in report.draft.attempts] == [False, True]
     assert (report.outcome.kind, report.outcome.cause) == (OutcomeKind.FAILED, "error")
+    assert any("the same code came back" in reason for reason in report.outcome.reasons)
 
 
 def test_what_the_check_stops_is_never_run() -> None:

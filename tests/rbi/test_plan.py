@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rbi.plan import prompt_tokens
-from rbi.prompts import render
+from rbi.prompts import shipped
 from rbi.quote import BYTES_A_TOKEN
 
 IDEAS = """Buy when the 10-day SMA crosses above the 30-day SMA, sell when it crosses back below.
@@ -92,9 +92,10 @@ def was_connected_to(listener: socket.socket) -> bool:
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1))
 def test_a_stages_prompt_is_counted_as_it_is_rendered(idea: str) -> None:
-    prompt = render("research", {"idea": idea})
+    columns = "Open, High, Low, Close and Volume"
+    prompt = shipped().render("research", {"idea": idea, "columns": columns})
     size = len(f"{prompt.system}{prompt.user}".encode())
-    assert prompt_tokens([idea])["research"] * BYTES_A_TOKEN == pytest.approx(size)
+    assert prompt_tokens([idea], shipped())["research"] * BYTES_A_TOKEN == pytest.approx(size)
 
 
 def test_a_plan_needs_no_key_asks_nobody_and_leaves_nothing(place: Place, listener: socket.socket) -> None:

@@ -17,17 +17,16 @@ from rbi.domain import (
     Attempt,
     AttemptReason,
     Backtest,
-    Coverage,
     Draft,
     Idea,
     IdeaReport,
     Outcome,
     OutcomeKind,
-    ResearchNote,
     Row,
     Verdict,
 )
-from rbi.leaderboard import ranked, rows_of, to_csv
+from rbi.leaderboard import ranked, rows_of, to_csv, told_apart
+from rbi.research_note import Coverage, ResearchNote
 from rbi.results import IdeaFolders, write_atomically
 from runners.base import Captured, Failure, FailureKind
 
@@ -190,6 +189,28 @@ def test_the_order_of_ideas_does_not_depend_on_the_order_of_rows(
 def test_an_idea_stands_for_its_chosen_attempt_on_every_dataset() -> None:
     rows = rows_of(report(), FOLDER)
     assert [(r.dataset, r.trades, r.attempts) for r in rows] == [("GOOG", 40, 2), ("EURUSD", 0, 2)]
+
+
+def test_strategies_of_one_name_are_told_apart_by_their_ideas() -> None:
+    rows = [row(12, name="RSI Reversal"), row(3, name="rsi  reversal"), row(4, name="Cross")]
+    assert {r.number: r.name for r in ranked(rows)} == {
+        12: "RSI Reversal (12)",
+        3: "rsi  reversal (3)",
+        4: "Cross",
+    }
+    assert told_apart({1: "X", 2: "X", 3: "X (2)", 4: "", 5: ""}) == {
+        1: "X (1)",
+        2: "X (2)",
+        3: "X (2) (3)",
+        4: "",
+        5: "",
+    }
+
+
+@given(st.dictionaries(st.integers(1, 9), st.sampled_from(["X", "x", "X (1)", "X (2)", "X (1) (2)"])))
+def test_no_two_strategies_are_shown_with_one_name(names: dict[int, str]) -> None:
+    shown = [name.casefold() for name in told_apart(names).values()]
+    assert len(set(shown)) == len(names)
 
 
 def test_the_csv_has_a_header_and_empty_cells_for_missing_numbers_and_no_formulas() -> None:

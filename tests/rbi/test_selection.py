@@ -202,6 +202,14 @@ def test_flagged_and_duplicate_ideas_are_taken_up_once_they_are_wanted(place: Wo
     assert [r.final for r in begin(place, Wishes(keep_flagged=True))[1]] == [False, False, True, True]
 
 
+def test_infeasible_ideas_are_taken_up_once_they_are_wanted(place: Workplace) -> None:
+    first, _ = begin(place)
+    finish(place, first, {**dict.fromkeys(IDS, "traded"), IDS[0]: "not feasible"})
+    assert all(r.final for r in begin(place)[1])
+    batch, records = begin(place, Wishes(keep_infeasible=True))
+    assert (batch, [r.final for r in records]) == (first, [False, True, True, True])
+
+
 def test_ideas_of_standard_input_have_no_path(place: Workplace) -> None:
     batch, _ = place.begin(Settings(ideas="-"), TEXTS, identity=IDENTITY, today=MONDAY, origin=ORIGIN)
     assert (batch.source, batch.name) == ("-", "2026-03-02-standard-input")

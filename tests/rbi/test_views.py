@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from decimal import Decimal
 
+from rbi.economy import economy
 from rbi.records import BatchRecord, Totals
 from rbi.views import money_line, status_json
 
@@ -52,5 +53,6 @@ def test_a_status_for_machines_has_the_budget_and_is_json() -> None:
     identity = {"model": "offline:rules", "data": {}}
     for settings, budget in (({"budget": 2.0}, 2.0), ({}, None)):
         batch = BatchRecord("b", "i.txt", 0.0, "b", {**settings, "identity": identity})
-        status = json.loads(json.dumps(status_json(batch, (), replace(NOTHING, saved_usd=Decimal("0.1")))))
+        totals = replace(NOTHING, saved_usd=Decimal("0.1"))
+        status = json.loads(json.dumps(status_json(batch, (), totals, economy({}, ()))))
         assert (status["budget_usd"], status["saved_usd"], status["reserved_usd"]) == (budget, "0.1", "0")
