@@ -25,8 +25,8 @@ OUTPUT_TOKENS = {  # low, likely
     "optimize": (600, 1800),
 }
 # Answers for each strategy that is written. Half of them fail or never trade at first. Three quarters trade in the end,
-# and of those most are left after two answers in a row that improve nothing.
-ROUNDS = {"debug": 0.5, "optimize": 1.5}
+# and for those the first answer that improves nothing is the last.
+ROUNDS = {"debug": 0.5, "optimize": 0.75}
 # What the prompt says beside note and code: of the failure; of results, trades and what was tried (measured on two
 # datasets). Each answer before adds at most `ROUND_TOKENS`.
 SHOWN_TOKENS = {"debug": 150, "optimize": 700}

@@ -35,6 +35,7 @@ class Place:
             "ANTHROPIC_API_KEY": KEY,
             "OPENAI_BASE_URL": server.openai_url,
             "ANTHROPIC_BASE_URL": server.anthropic_url,
+            "RBI_OPTIMIZE_ROUNDS": "0",  # so that each idea is two calls; a test may take it out
         }
         self.said = ""
 

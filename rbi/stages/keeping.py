@@ -54,6 +54,11 @@ def weigh(
     return Weighed(rejected(draft, why_not) if why_not else draft, score, why_not)
 
 
+def unweighed(draft: Draft, why_not: str) -> Weighed:
+    """The draft with its newest attempt rejected as it is, without a run."""
+    return Weighed(rejected(draft, why_not), None, why_not)
+
+
 def _not_comparable(evidence: Evidence, score: float | None) -> str:
     if score is not None:
         return ""

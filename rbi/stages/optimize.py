@@ -18,7 +18,7 @@ from rbi.stages.asking import ask_for_better
 from rbi.stages.check import check
 from rbi.stages.context import Context
 from rbi.stages.debug import program, rejected
-from rbi.stages.keeping import STAGE, results_of, weigh
+from rbi.stages.keeping import STAGE, Weighed, results_of, unweighed, weigh
 from rbi.stages.run import run
 from rbi.stages.searching import search
 from rbi.stages.write import add_attempt, note_text
@@ -93,26 +93,31 @@ def _asked(state: _State, context: Context) -> _State:
     if program(draft.attempts[-1].source) in seen:
         draft = rejected(draft, "the same code was there before")
         return replace(state, draft=draft, ended="the same code came back")
-    draft = _weighed(draft, context, state)
-    newest = draft.attempts[-1]
-    line = f"- version {len(draft.attempts)}: {newest.remark[:_LONGEST_REMARK] or 'nothing was said'} -> "
-    line += f"not kept: {newest.rejected[:_LONGEST_REMARK]}" if newest.rejected else "kept"
-    state = replace(state, draft=draft, history=(*state.history, line))
-    if newest.rejected:
+    weighed = _weighed(draft, context, state)
+    state = replace(state, draft=weighed.draft, history=(*state.history, _line(weighed, context)))
+    if weighed.why_not:
         state = replace(state, fruitless=state.fruitless + 1)
     else:
         state = replace(_rescored(state, context), fruitless=0, compared=0)
     return _ending(state, context)
 
 
-def _weighed(draft: Draft, context: Context, state: _State) -> Draft:
+def _line(weighed: Weighed, context: Context) -> str:
+    """What was said, what it scored, and what became of it: for the history that the next answer is given."""
+    said = weighed.draft.attempts[-1].remark[:_LONGEST_REMARK] or "nothing was said"
+    score = "" if weighed.score is None else f"{amount(context.goal.score, weighed.score)}, "
+    ending = f"not kept: {weighed.why_not[:_LONGEST_REMARK]}" if weighed.why_not else "kept"
+    return f"- version {len(weighed.draft.attempts)}: {said} -> {score}{ending}"
+
+
+def _weighed(draft: Draft, context: Context, state: _State) -> Weighed:
     """The draft with its newest attempt run and kept, or rejected: one that says nothing or cannot run, unrun."""
     newest = draft.attempts[-1]
     if newest.problem:
-        return rejected(draft, f"it cannot run: {newest.problem.message}")
+        return unweighed(draft, f"it cannot run: {newest.problem.message}")
     if not newest.remark:
-        return rejected(draft, "it did not say what it changes and why")
-    return weigh(run(draft, context, STAGE), context, tried=state.compared + _further(context)).draft
+        return unweighed(draft, "it did not say what it changes and why")
+    return weigh(run(draft, context, STAGE), context, tried=state.compared + _further(context))
 
 
 def _further(context: Context) -> int:

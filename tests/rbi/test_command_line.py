@@ -221,6 +221,7 @@ def test_a_users_own_bars_are_tested_beside_the_bundled_ones(place: Place) -> No
 
 
 def test_ctrl_c_says_what_is_safe_and_how_to_go_on(place: Place) -> None:
+    place.environ["RBI_OPTIMIZE_ROUNDS"] = "0"  # so that each idea is two calls
     process = place.start("run", "ideas.txt", "--data", "GOOG", "--env", "current", "--workers", "1")
     assert process.stderr is not None
     while "1/4" not in (line := process.stderr.readline()):
@@ -254,6 +255,7 @@ def test_whenever_it_is_killed_resume_ends_with_the_same_bytes_and_asks_nothing_
 
 
 def test_two_processes_share_a_batch_and_do_nothing_twice(place: Place) -> None:
+    place.environ["RBI_OPTIMIZE_ROUNDS"] = "0"  # so that each idea is two calls
     arguments = ("run", "ideas.txt", "--data", "GOOG", "--env", "current", "--workers", "2")
     both = [place.start(*arguments) for _ in range(2)]
     for process in both:

@@ -60,7 +60,8 @@ def test_a_batch_asks_each_question_once_and_the_key_travels_in_a_header_only(
 def test_the_hold_out_is_in_no_prompt(tmp_path: Path) -> None:
     here = place(tmp_path, OFFLINE)
     with here.server as server:
-        here.run()
+        here.run("--optimize-rounds", "2")
+        assert any("Stage: optimize" in json.dumps(seen.body) for seen in server.seen)
         sent = json.dumps([seen.body for seen in server.seen])
     for year in ("2011", "2012", "2013"):
         assert year not in sent

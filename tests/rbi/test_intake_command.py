@@ -28,6 +28,7 @@ class Place:
             for name, value in os.environ.items()
             if not name.endswith(("_API_KEY", "_BASE_URL")) and not name.startswith(("RBI_", "PYTHON"))
         }
+        self.environ["RBI_OPTIMIZE_ROUNDS"] = "0"  # so that each idea is two calls
 
     def write(self, text: str, name: str = "ideas.txt") -> None:
         path = self.folder / name

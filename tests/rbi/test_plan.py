@@ -101,7 +101,7 @@ def test_a_stages_prompt_is_counted_as_it_is_rendered(idea: str) -> None:
 def test_a_plan_needs_no_key_asks_nobody_and_leaves_nothing(place: Place, listener: socket.socket) -> None:
     before = place.files()
     made = place.plan("--model", CLAUDE)
-    assert (made["ideas"], made["calls"]) == (3, {"low": 6, "likely": 12, "high": 66})
+    assert (made["ideas"], made["calls"]) == (3, {"low": 6, "likely": 10, "high": 66})
     assert 0 < float(made["usd"]["low"]) < float(made["usd"]["likely"]) < float(made["usd"]["high"])
     assert made["minutes"]["likely"] > 0
     assert not was_connected_to(listener)
@@ -255,7 +255,7 @@ def test_a_batch_that_costs_much_begins_when_it_is_agreed_to() -> None:
     result, shown = asked("dear", "y\n")
     assert result == "True"
     assert "about $" in shown
-    assert "10 ideas and 40 calls" in shown
+    assert "10 ideas and 32 calls" in shown
     assert "go on? [y/N]" in shown
 
 
