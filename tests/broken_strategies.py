@@ -1141,9 +1141,22 @@ self.top = self.I(lambda: bands['BBU_20_2'])""",
             ENTER.format("100 + self.obv[-1] * 0"),
         ),
         strategy(
+            "self.top, _, _ = self.I(talib.BBANDS, self.data.Close, period=20, std=2)",
+            ENTER.format("100 + self.top[-1] * 0"),
+        ),
+        strategy(
             "self.macd, self.signal, self.hist = self.I(talib.MACD, self.data.Close, fast=12, slow=26, signal=9)",
             ENTER.format("100 + self.hist[-1] * 0"),
         ),
+    ),
+    *_cases(
+        "outside the class",
+        strategy(
+            "pass",
+            ENTER.format("above(100)").replace("above", "self.above"),
+            head=HEAD + "def above(x):\n    return x\n",
+        ),
+        strategy("pass", "if self.data.i > 50 and not self.position:\n    self.buy()"),
     ),
     *_cases(
         "class value",
@@ -1197,6 +1210,7 @@ elif self.position.is_long and price * 0.9 > self.position.sl:
         "account",
         strategy("self.start = self._broker.starting_cash", ENTER.format("100 + self.start * 0")),
         strategy("pass", ENTER.format("100 + self._broker.get_equity() * 0")),
+        strategy("pass", ENTER.format("100 + self.broker.initial_cash * 0 + self.initial_capital * 0")),
         strategy(
             "pass",
             """\

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from rbi.repairs.columns import added
 from rbi.repairs.findings import Edit, Proposal
 from rbi.repairs.flow import Flow
 from rbi.repairs.holding import Holding, enters_flat_only, holding
@@ -118,6 +119,12 @@ def _meant(module: Module, flow: Flow, strategy: ast.ClassDef, node: ast.Attribu
         return f"{owner}.{TRADE_MEANT[node.attr]}" if node.attr in TRADE_MEANT else ""
     if kind is Kind.STRATEGY and node.attr not in STRATEGY:
         return _of_strategy(module, flow, node)
+    if (
+        kind is Kind.DATA
+        and node.attr in BAR_NUMBER
+        and node.attr not in {*module.columns, *added(module, flow)}
+    ):
+        return _bar_number(module, node)
     if isinstance(node.value, ast.Attribute) and node.value.attr in _ACCOUNTS:
         account = flow.of(node.value.value) is Kind.STRATEGY and node.value.attr not in own_names(
             flow, strategy
@@ -158,13 +165,17 @@ def _of_position(module: Module, flow: Flow, strategy: ast.ClassDef, node: ast.A
 
 def _of_strategy(module: Module, flow: Flow, node: ast.Attribute) -> str:
     if node.attr in BAR_NUMBER:
-        method = module.method(node)
-        return "(len(self.data) - 1)" if method is not None and method.name == "next" else ""
+        return _bar_number(module, node)
     if node.attr in _CASH and holding(module, flow, node) is Holding.FLAT:
         return "self.equity"
     if node.attr in _AT_FIRST | _CASH and _in_init(module, node):
         return "self.equity"
     return "self.equity" if node.attr in _WORTH else ""
+
+
+def _bar_number(module: Module, node: ast.AST) -> str:
+    method = module.method(node)
+    return "(len(self.data) - 1)" if method is not None and method.name == "next" else ""
 
 
 def _of_account(module: Module, flow: Flow, node: ast.Attribute) -> str:
@@ -207,6 +218,65 @@ def stops(module: Module, flow: Flow) -> Iterator[Proposal]:
             if stores and sure and all(_read_before(module, n) for n in stores):
                 edits = tuple(module.text.replace(n, f"self.trades[-1].{name}") for n in found)
                 yield Proposal(RULE, f"a position has no {name}: its trade has", edits)
+
+
+def first_cash(module: Module, flow: Flow) -> Iterator[Proposal]:
+    """What the account began with, which the engine does not keep: init does, before the first bar."""
+    for strategy in module.strategies:
+        methods = {n.name: n for n in strategy.body if isinstance(n, ast.FunctionDef)}
+        own = own_names(flow, strategy)
+        if not complete(module, strategy) or "init" not in methods or _KEPT in own:
+            continue
+        found = [
+            n
+            for n in ast.walk(strategy)
+            if isinstance(n, ast.Attribute)
+            and isinstance(n.ctx, ast.Load)
+            and n.attr in _AT_FIRST - own
+            and _is_accounts(flow, n.value, own)
+            and not _is_called(module, n)
+            and not _in_init(module, n)
+        ]
+        first = next((s for s in methods["init"].body if module.text.starts_line(s)), None)
+        if not found or any(map(module.is_guarded, found)) or first is not methods["init"].body[0]:
+            continue
+        place, end = module.text.start(first), module.text.line_end()
+        line = f"self.{_KEPT} = self.equity{end}{' ' * first.col_offset}"
+        edits = [module.text.replace(n, f"self.{_KEPT}") for n in found]
+        reason = f"there is no {ast.unparse(found[0])}: what the account begins with is its equity in init"
+        yield Proposal(RULE, reason, (Edit(place, place, line), *edits))
+
+
+_KEPT = "starting_equity"
+
+
+def _is_accounts(flow: Flow, node: ast.expr, own: frozenset[str]) -> bool:
+    """Whether it is the strategy itself, or what it calls its broker or account."""
+    if flow.of(node) is Kind.STRATEGY:
+        return True
+    named = isinstance(node, ast.Attribute) and node.attr in _ACCOUNTS and node.attr not in own
+    return named and isinstance(node, ast.Attribute) and flow.of(node.value) is Kind.STRATEGY
+
+
+def functions_of_module(module: Module, flow: Flow) -> Iterator[Proposal]:
+    """``self.f(...)`` where the module has the function ``f`` and the class has no such method."""
+    functions = {n.name: n for n in module.tree.body if isinstance(n, ast.FunctionDef)}
+    for node in module.nodes:
+        if not (isinstance(node, ast.Attribute) and flow.of(node.value) is Kind.STRATEGY):
+            continue
+        function, strategy = functions.get(node.attr), module.strategy(node)
+        if (
+            function is None
+            or strategy is None
+            or not isinstance(node.ctx, ast.Load)
+            or module.is_guarded(node)
+        ):
+            continue
+        known = not complete(module, strategy) or node.attr in STRATEGY | own_names(flow, strategy)
+        takes_self = [a.arg for a in function.args.args][:1] == ["self"]
+        if not known and module.bound[node.attr] == 1 and not takes_self and not function.decorator_list:
+            edit = module.text.replace(node, node.attr)
+            yield Proposal(RULE, f"{node.attr} is a function of the module, not of the class", (edit,))
 
 
 _MAY_BE_POSITION = (Kind.POSITION, Kind.UNKNOWN)

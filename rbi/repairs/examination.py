@@ -48,6 +48,8 @@ RULES: tuple[Rule, ...] = (
     order_calls.stops_after,
     engine_names.calls,
     engine_names.stops,
+    engine_names.first_cash,
+    engine_names.functions_of_module,
     engine_names.attributes,
     engine_names.position_compared,
     columns.spelling,

@@ -28,6 +28,7 @@ _TAKE_FREQUENCY = frozenset(
 )
 
 
+_DEVIATIONS = ("std", "stdev", "stddev", "std_dev", "num_std", "nbdev", "dev", "multiplier", "mult")
 _PERIODS = ("length", "period", "window", "n", "time_period", "timeframe")
 
 
@@ -78,7 +79,15 @@ def periods(module: Module, _flow: Flow) -> Iterator[Proposal]:
         meant = (
             dict.fromkeys(_PERIODS, "timeperiod") if name in TALIB_PERIOD else TALIB_ARGUMENTS.get(name, {})
         )
+        given = {keyword.arg for keyword in node.keywords}
         for keyword in node.keywords:
+            if name == "BBANDS" and keyword.arg in _DEVIATIONS and not given & {"nbdevup", "nbdevdn"}:
+                value = module.text.of(keyword.value)
+                start = module.text.offset(keyword.lineno, keyword.col_offset)
+                edit = Edit(start, module.text.end(keyword.value), f"nbdevup={value}, nbdevdn={value}")
+                reason = f"talib.BBANDS takes nbdevup= and nbdevdn=, not {keyword.arg}="
+                if isinstance(keyword.value, ast.Constant | ast.Attribute | ast.Name):
+                    yield Proposal("arguments", reason, (edit,))
             if keyword.arg in meant:
                 start = module.text.offset(keyword.lineno, keyword.col_offset)
                 edit = Edit(start, start + len(keyword.arg), meant[keyword.arg])

@@ -208,7 +208,7 @@ def test_an_indicator_taken_from_a_price_is_not_revealed_but_the_other_way_round
         ("pass", "if self.position:\n    self.position.sl = 5\nelif not self.position:\n    self.buy()"),
         ("pass", "if self.position and self.position.sl > 4:\n    pass\nself.position.sl = 5"),
         ("pass", "x = self._broker.equity + self._broker._cash"),
-        ("pass", "x = self._broker.starting_cash"),
+        ("pass", "x = self._broker.commission"),
     ],
 )
 def test_what_is_not_certain_is_left(init: str, following: str) -> None:

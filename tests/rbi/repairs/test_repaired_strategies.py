@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import sys
+from pathlib import Path
 
 import pytest
-from broken_strategies import MISLEADING, REPORTED, RUNS, SCRIPTS, Case, strategy
+from broken_strategies import HEAD, MISLEADING, REPORTED, RUNS, SCRIPTS, Case, strategy
+from child_runs import ChildRuns, walk
 from repair_runs import talib, trades
 
 from rbi.repairs import examine
@@ -223,3 +225,23 @@ elif len(self.data) % 5 == 0:
 def test_what_runs_is_given_back_as_it_is(source: str) -> None:
     assert trades(source)
     assert examine(source).source is source
+
+
+def test_a_script_whose_bars_have_just_the_named_columns_trades_as_before(tmp_path: Path) -> None:
+    source = strategy(
+        "self.ma = self.I(lambda x: pd.Series(x).rolling(9).mean(), self.data.Close)",
+        "if self.data.Close[-1] > self.ma[-1]:\n    self.buy(size=3)\nelse:\n    self.position.close()",
+        head=HEAD.replace("import talib\n", ""),
+        tail="""
+data = pd.read_csv('/a/b.csv')
+data.columns = ['Date', 'Open', 'High', 'Low', 'Close', 'Volume']
+data = data.set_index(pd.to_datetime(data['Date'])).drop(columns='Date')
+Backtest(data, Idea, cash=50_000, finalize_trades=True).run()
+""",
+    )
+    examined = examine(source, mode=Mode.SCRIPT)
+    assert [fix.rule for fix in examined.fixes] == ["column"]
+    runs = ChildRuns(tmp_path, walk())
+    plain, repaired = (runs.run(text, "script") for text in (source, examined.source))
+    runs.close()
+    assert plain["result"]["trades"] == repaired["result"]["trades"] != {}
