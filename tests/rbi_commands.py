@@ -7,6 +7,7 @@ file.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import runpy
@@ -92,6 +93,8 @@ if __name__ == "__main__":
     sys.path[0] = ""  # as with -m
     for library in _LIBRARIES:
         __import__(library)
+    gc.collect()
+    gc.freeze()  # else each fork would copy all of it, to look through it at its end
     ordered = serve(socket.socket(fileno=int(sys.argv[1])))
     if ordered is not None:
         carry_out(ordered)
