@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from rbi_commands import Commands
+
 from models.loopback import LoopbackServer
 
 KEY = "sk-a-very-secret-key-0123456789"
@@ -19,8 +21,9 @@ IDEAS = [
 
 
 class Place:
-    def __init__(self, folder: Path, server: LoopbackServer, model: str) -> None:
+    def __init__(self, folder: Path, server: LoopbackServer, model: str, commands: Commands) -> None:
         self.folder = folder
+        self.commands = commands
         self.model = model
         self.server = server
         (folder / "ideas.txt").write_text("\n".join(IDEAS), encoding="utf-8")
@@ -43,14 +46,7 @@ class Place:
         return [sys.executable, "-m", "rbi", *arguments]
 
     def rbi(self, *arguments: str) -> int:
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        done = self.commands.run(*arguments, folder=self.folder, environ=self.environ)
         self.said += done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done.returncode
@@ -71,14 +67,9 @@ class Place:
         )
 
     def status(self) -> dict[str, object]:
-        out = subprocess.run(
-            self.command("status", "--json"),
-            cwd=self.folder,
-            env=self.environ,
-            capture_output=True,
-            check=True,
-        )
-        return dict(json.loads(out.stdout))
+        done = self.commands.run("status", "--json", folder=self.folder, environ=self.environ)
+        assert done.returncode == 0, done.stderr
+        return dict(json.loads(done.stdout))
 
     def outcomes(self) -> list[str]:
         paths = sorted((self.folder / "results").glob("*/*/outcome.json"))

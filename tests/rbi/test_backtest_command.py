@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rbi_commands import Commands
 
 SMA = """
 import pandas as pd
@@ -58,8 +59,9 @@ HEADER = "datetime, open, high, low, close, volume,"
 class Place:
     """A working folder with strategies and a CSV file, and the commands run in it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, commands: Commands) -> None:
         self.folder = folder
+        self.commands = commands
         self.environ = {
             name: value
             for name, value in os.environ.items()
@@ -75,13 +77,7 @@ class Place:
         return path
 
     def rbi(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "rbi", *arguments],
-            cwd=self.folder,
-            env=self.environ,
-            capture_output=True,
-            text=True,
-        )
+        done = self.commands.run(*arguments, folder=self.folder, environ=self.environ)
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done
@@ -105,14 +101,14 @@ def bar(number: int) -> str:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def place(tmp_path: Path, commands: Commands) -> Place:
+    return Place(tmp_path, commands)
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Place:
+def done(tmp_path_factory: pytest.TempPathFactory, commands: Commands) -> Place:
     """A finished batch of one strategy of each kind."""
-    made = Place(tmp_path_factory.mktemp("own strategies"))
+    made = Place(tmp_path_factory.mktemp("own strategies"), commands)
     made.write("s/sma.py", SMA)
     made.write("s/z-copy.py", SMA)
     made.write("s/idle.py", IDLE)

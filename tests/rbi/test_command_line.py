@@ -15,10 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rbi_commands import Commands
 
 from rbi.console import Console
 from rbi.domain import Row
 from rbi.views import results_table
+from runners.base import Level
 
 IDEAS = """# a comment
 Buy when the 10-day SMA crosses above the 30-day SMA, sell when it crosses back below.
@@ -31,8 +33,9 @@ Buy when price closes above the upper Bollinger Band (20, 2), exit at the middle
 class Place:
     """A working folder and the commands run in it. No key of the machine reaches them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, commands: Commands) -> None:
         self.folder = folder
+        self.commands = commands
         self.environ = {
             name: value
             for name, value in os.environ.items()
@@ -44,17 +47,19 @@ class Place:
         return [sys.executable, "-m", "rbi", *arguments]
 
     def rbi(self, *arguments: str, code: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
+        done = self.commands.run(*arguments, folder=self.folder, environ={**self.environ, **environ})
+        return ended_as_expected(done, code)
+
+    def alone(self, *arguments: str, code: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
+        """In a python that has imported nothing before."""
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.folder,
             env={**self.environ, **environ},
             capture_output=True,
             text=True,
-            timeout=300,
         )
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
+        return ended_as_expected(done, code)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -84,15 +89,21 @@ class Place:
         }
 
 
+def ended_as_expected(done: subprocess.CompletedProcess[str], code: int) -> subprocess.CompletedProcess[str]:
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def place(tmp_path: Path, commands: Commands) -> Place:
+    return Place(tmp_path, commands)
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Place:
+def done(tmp_path_factory: pytest.TempPathFactory, commands: Commands) -> Place:
     """A finished batch to look at."""
-    made = Place(tmp_path_factory.mktemp("a folder with blanks"))
+    made = Place(tmp_path_factory.mktemp("a folder with blanks"), commands)
     made.run("--name", "first")
     return made
 
@@ -163,11 +174,14 @@ def test_every_listing_speaks_json(done: Place) -> None:
         ["models"],
         ["plan", "ideas.txt"],
     ):
-        json.loads(done.rbi(*command, "--json").stdout)
+        json.loads(done.alone(*command, "--json").stdout)
 
 
 def test_doctor_finds_nothing_wrong_and_then_what_is(done: Place) -> None:
-    done.rbi("doctor", "--env", "current", "--json", code=1)  # there is no ideas/ideas.txt
+    said = json.loads(done.rbi("doctor", "--env", f"conda:{done.folder}/none", "--json", code=1).stdout)
+    wrong = {finding["name"] for finding in said["findings"] if not finding["ok"]}
+    assert wrong == {"ideas", "environment"}  # there is no ideas/ideas.txt, either
+    assert [level["level"] for level in said["levels"]] == list(reversed(Level))
     done.rbi("init")
     done.rbi("doctor", "--env", "current")
 
@@ -237,9 +251,9 @@ def test_ctrl_c_says_what_is_safe_and_how_to_go_on(place: Place) -> None:
 
 
 def test_whenever_it_is_killed_resume_ends_with_the_same_bytes_and_asks_nothing_twice(
-    place: Place, tmp_path_factory: pytest.TempPathFactory
+    place: Place, tmp_path_factory: pytest.TempPathFactory, commands: Commands
 ) -> None:
-    smooth = Place(tmp_path_factory.mktemp("smooth"))
+    smooth = Place(tmp_path_factory.mktemp("smooth"), commands)
     smooth.run("--name", "b")
     moments = random.Random(7)
     for _ in range(6):
@@ -312,7 +326,7 @@ def test_the_command_to_go_on_with_can_be_typed_as_it_is_printed(place: Place) -
 
 
 def test_output_in_ascii_loses_characters_and_nothing_else(done: Place) -> None:
-    shown = done.rbi("results", PYTHONIOENCODING="ascii").stdout
+    shown = done.alone("results", PYTHONIOENCODING="ascii").stdout
     assert "CANNOT TELL" in shown
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rbi.config import Settings, load
-from rbi.doctor import Measured, examine, levels_page, measure_levels
+from rbi.doctor import Measured, examine, levels_page
 from runners.base import Level
 from runners.enforcement import Enforced
 
@@ -39,7 +39,7 @@ def test_an_environment_that_cannot_be_used_is_a_finding(tmp_path: Path) -> None
     found = {finding.name: finding for finding in examine(settings)}
     assert not found["environment"].ok
     assert "no conda environment" in found["environment"].detail
-    assert [level.level for level in measure_levels(settings)] == list(reversed(Level))
+    assert found["sandbox"].ok  # looked at with the python that runs this
 
 
 def settings_of(folder: Path) -> Settings:

@@ -8,10 +8,12 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hosted_place import IDEAS, KEY, Place
+from rbi_commands import Commands
 
 from models.base import StopReason
 from models.continuation import MOST_PARTS
@@ -29,20 +31,27 @@ from models.loopback.answers import Answer, Answers
 from models.loopback.offline import answers_of
 from models.providers.offline.writer import OfflineWriter
 
+PlaceOf = Callable[..., Place]
 OFFLINE = answers_of(OfflineWriter())
 
 
-def place(folder: Path, answers: Answers, model: str = "openai:gpt-6.1-sol") -> Place:
-    return Place(folder, LoopbackServer(answers), model)
+@pytest.fixture
+def place(tmp_path: Path, commands: Commands) -> PlaceOf:
+    """Make the folder that asks a server with these answers."""
+
+    def place(answers: Answers, model: str = "openai:gpt-6.1-sol") -> Place:
+        return Place(tmp_path, LoopbackServer(answers), model, commands)
+
+    return place
 
 
 @pytest.mark.parametrize(
     "model", ["openai:gpt-6.1-sol", "claude:claude-sonnet-5-5", "anthropic:claude-sonnet-5-5"]
 )
 def test_a_batch_asks_each_question_once_and_the_key_travels_in_a_header_only(
-    tmp_path: Path, model: str
+    place: PlaceOf, model: str
 ) -> None:
-    here = place(tmp_path, OFFLINE, model)
+    here = place(OFFLINE, model)
     with here.server as server:
         assert here.run() == 0
         assert here.outcomes() == ["traded"] * 3
@@ -57,8 +66,8 @@ def test_a_batch_asks_each_question_once_and_the_key_travels_in_a_header_only(
     assert float(str(here.status()["cost_usd"])) > 0
 
 
-def test_the_hold_out_is_in_no_prompt(tmp_path: Path) -> None:
-    here = place(tmp_path, OFFLINE)
+def test_the_hold_out_is_in_no_prompt(place: PlaceOf) -> None:
+    here = place(OFFLINE)
     with here.server as server:
         here.run("--optimize-rounds", "2")
         assert any("Stage: optimize" in json.dumps(seen.body) for seen in server.seen)
@@ -67,7 +76,9 @@ def test_the_hold_out_is_in_no_prompt(tmp_path: Path) -> None:
         assert year not in sent
 
 
-def test_killed_while_calls_are_out_a_batch_repeats_only_what_had_no_answer(tmp_path: Path) -> None:
+def test_killed_while_calls_are_out_a_batch_repeats_only_what_had_no_answer(
+    place: PlaceOf, tmp_path: Path
+) -> None:
     reached = threading.Event()
 
     def slow_for_writing(asked: Asked) -> Answer:
@@ -76,7 +87,7 @@ def test_killed_while_calls_are_out_a_batch_repeats_only_what_had_no_answer(tmp_
             threading.Event().wait(3)
         return OFFLINE(asked)
 
-    here = place(tmp_path, slow_for_writing)
+    here = place(slow_for_writing)
     with here.server as server:
         process = subprocess.Popen(
             here.command("run", "ideas.txt", "--model", here.model, "--data", "GOOG", "--env", "current"),
@@ -107,9 +118,9 @@ def test_killed_while_calls_are_out_a_batch_repeats_only_what_had_no_answer(tmp_
     ids=["bad key", "quota", "unknown model"],
 )
 def test_what_no_retry_can_mend_stops_the_batch_at_once(
-    tmp_path: Path, failure: Failure, said: str, code: int
+    place: PlaceOf, failure: Failure, said: str, code: int
 ) -> None:
-    here = place(tmp_path, lambda asked: failure, "openai:gpt-6.1-sole")
+    here = place(lambda asked: failure, "openai:gpt-6.1-sole")
     with here.server as server:
         assert here.run() == code
         assert len(server.seen) == 1
@@ -118,7 +129,7 @@ def test_what_no_retry_can_mend_stops_the_batch_at_once(
     assert here.leaks() == []
 
 
-def test_one_ideas_refusal_is_its_own_outcome_and_is_asked_again_on_resume(tmp_path: Path) -> None:
+def test_one_ideas_refusal_is_its_own_outcome_and_is_asked_again_on_resume(place: PlaceOf) -> None:
     refusing = threading.Event()
     refusing.set()
 
@@ -127,7 +138,7 @@ def test_one_ideas_refusal_is_its_own_outcome_and_is_asked_again_on_resume(tmp_p
             return Reply("I would rather not.", stop=StopReason.REFUSED)
         return OFFLINE(asked)
 
-    here = place(tmp_path, answer)
+    here = place(answer)
     with here.server:
         assert here.run() == 3
         assert sorted(here.outcomes()) == ["model failed", "traded", "traded"]
@@ -137,14 +148,14 @@ def test_one_ideas_refusal_is_its_own_outcome_and_is_asked_again_on_resume(tmp_p
     assert here.outcomes() == ["traded"] * 3
 
 
-def test_an_answer_that_is_always_cut_off_in_its_code_is_not_run(tmp_path: Path) -> None:
+def test_an_answer_that_is_always_cut_off_in_its_code_is_not_run(place: PlaceOf, tmp_path: Path) -> None:
     def answer(asked: Asked) -> Answer:
         whole = OFFLINE(asked)
         if asked.system.startswith("Stage: write") and isinstance(whole, str):
             return whole[: len(whole) // 2]
         return whole
 
-    here = place(tmp_path, answer)
+    here = place(answer)
     with here.server as server:
         assert here.run("--limit", "1") == 3
         assert len(server.seen) == 1 + MOST_PARTS
@@ -153,21 +164,23 @@ def test_an_answer_that_is_always_cut_off_in_its_code_is_not_run(tmp_path: Path)
     assert not list((tmp_path / "results").glob("*/*/backtests/*"))
 
 
-def test_a_misspelt_model_is_pointed_out_before_anything_is_asked(tmp_path: Path) -> None:
-    here = place(tmp_path, OFFLINE, "openai:gpt-6.1-soll")
+def test_a_misspelt_model_is_pointed_out_before_anything_is_asked(place: PlaceOf) -> None:
+    here = place(OFFLINE, "openai:gpt-6.1-soll")
     with here.server:
         here.run("--limit", "1")
     assert "did you mean gpt-6.1-sol?" in here.said
 
 
-def test_an_answer_that_is_no_text_or_holds_the_key_ends_its_own_idea_only(tmp_path: Path) -> None:
+def test_an_answer_that_is_no_text_or_holds_the_key_ends_its_own_idea_only(
+    place: PlaceOf, tmp_path: Path
+) -> None:
     def answer(asked: Asked) -> Answer:
         whole = OFFLINE(asked)
         if asked.system.startswith("Stage: research") and isinstance(whole, str) and "RSI" in asked.user:
             return f"{whole}\nhalf an emoji \ud83d and your key {KEY}"
         return whole
 
-    here = place(tmp_path, answer)
+    here = place(answer)
     with here.server:
         assert here.run() == 0
     assert here.outcomes() == ["traded"] * 3
@@ -176,11 +189,11 @@ def test_an_answer_that_is_no_text_or_holds_the_key_ends_its_own_idea_only(tmp_p
     assert "your key [hidden]" in notes
 
 
-def test_a_fatal_error_ends_the_process_even_if_other_calls_hang(tmp_path: Path) -> None:
+def test_a_fatal_error_ends_the_process_even_if_other_calls_hang(place: PlaceOf) -> None:
     def research_hangs(asked: Asked) -> Answer:
         return Misbehaviour.HANG if IDEAS[1] in asked.user else OFFLINE(asked)
 
-    here = place(tmp_path, research_hangs)
+    here = place(research_hangs)
     with here.server, LoopbackServer(lambda asked: bad_key()) as refusing:
         here.environ["ANTHROPIC_BASE_URL"] = refusing.anthropic_url
         began = time.monotonic()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rbi_commands import Commands
 
 CROSS = "Buy when the 10-day SMA crosses above the 30-day SMA, sell when it crosses back below."
 RSI = "Buy when RSI(14) falls below 30 and exit when RSI rises above 60."
@@ -20,8 +19,9 @@ LOOPBACK = ("--private-networks", "127.0.0.0/8")
 
 
 class Place:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, commands: Commands) -> None:
         self.folder = folder
+        self.commands = commands
         self.said = ""
         self.environ = {
             name: value
@@ -36,15 +36,7 @@ class Place:
         path.write_text(text, encoding="utf-8")
 
     def rbi(self, *arguments: str, stdin: str = "", code: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "rbi", *arguments],
-            cwd=self.folder,
-            env=self.environ,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        done = self.commands.run(*arguments, folder=self.folder, environ=self.environ, stdin=stdin)
         self.said = done.stderr
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
@@ -61,8 +53,8 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def place(tmp_path: Path, commands: Commands) -> Place:
+    return Place(tmp_path, commands)
 
 
 class Site:

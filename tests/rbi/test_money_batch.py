@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from hosted_place import Place
+from rbi_commands import Commands
 
 from models.loopback import Asked, Failure, LoopbackServer, Reply
 from models.loopback.answers import Answer
@@ -16,6 +18,7 @@ from models.loopback.offline import answers_of
 from models.providers.offline.writer import OfflineWriter
 from rbi.journal import Journal
 
+PlaceOf = Callable[..., Place]
 OFFLINE = answers_of(OfflineWriter())
 TWO_CENTS = {"input_tokens": 5_000, "output_tokens": 1_000}  # gpt-6.1-sol: $2 and $10 a million
 DEAR_CALL = ["--max-output-tokens", "1200"]
@@ -29,15 +32,21 @@ def two_cents(asked: Asked) -> Answer:
     return Reply(whole, **TWO_CENTS) if isinstance(whole, str) else whole
 
 
-def place(folder: Path, server: LoopbackServer, model: str = "openai:gpt-6.1-sol") -> Place:
-    here = Place(folder, server, model)
-    (folder / "ideas.txt").write_text("\n".join(IDEAS), encoding="utf-8")
-    return here
+@pytest.fixture
+def place(tmp_path: Path, commands: Commands) -> PlaceOf:
+    """Make the folder that asks a server."""
+
+    def place(server: LoopbackServer, model: str = "openai:gpt-6.1-sol") -> Place:
+        here = Place(tmp_path, server, model, commands)
+        (tmp_path / "ideas.txt").write_text("\n".join(IDEAS), encoding="utf-8")
+        return here
+
+    return place
 
 
-def test_a_batch_stops_at_its_budget_and_goes_on_with_a_larger_one(tmp_path: Path) -> None:
+def test_a_batch_stops_at_its_budget_and_goes_on_with_a_larger_one(place: PlaceOf) -> None:
     with LoopbackServer(two_cents) as server:
-        here = place(tmp_path, server)
+        here = place(server)
         assert here.run("--budget", "0.10", *DEAR_CALL) == 3
         spent = len(server.seen) * Decimal("0.02")
         assert Decimal("0.06") <= spent <= Decimal("0.10")
@@ -51,9 +60,9 @@ def test_a_batch_stops_at_its_budget_and_goes_on_with_a_larger_one(tmp_path: Pat
     assert Decimal(str(here.status()["cost_usd"])) == Decimal("0.02") * 2 * len(IDEAS)
 
 
-def test_an_idea_that_uses_up_its_own_budget_ends_alone(tmp_path: Path) -> None:
+def test_an_idea_that_uses_up_its_own_budget_ends_alone(place: PlaceOf) -> None:
     with LoopbackServer(two_cents) as server:
-        here = place(tmp_path, server)
+        here = place(server)
         assert here.run("--budget-per-idea", "0.03", "--limit", "3", *DEAR_CALL) == 3
         assert here.outcomes() == ["over budget"] * 3
         assert len(server.seen) == 3
@@ -62,9 +71,9 @@ def test_an_idea_that_uses_up_its_own_budget_ends_alone(tmp_path: Path) -> None:
     assert here.outcomes() == ["traded"] * 3
 
 
-def test_a_budget_needs_a_price(tmp_path: Path) -> None:
+def test_a_budget_needs_a_price(place: PlaceOf, tmp_path: Path) -> None:
     with LoopbackServer(two_cents) as server:
-        here = place(tmp_path, server, "openai:from-the-future")
+        here = place(server, "openai:from-the-future")
         assert here.run("--budget", "1") == 2
         assert '[prices."openai:from-the-future"]' in here.said
         assert server.seen == ()
@@ -75,12 +84,12 @@ def test_a_budget_needs_a_price(tmp_path: Path) -> None:
     assert Decimal(str(here.status()["cost_usd"])) == Decimal("0.04")
 
 
-def test_the_batch_finishes_on_the_provider_that_lives(tmp_path: Path) -> None:
+def test_the_batch_finishes_on_the_provider_that_lives(place: PlaceOf, tmp_path: Path) -> None:
     def answer(asked: Asked) -> Answer:
         return Failure(503, "down for maintenance") if asked.protocol == "anthropic" else OFFLINE(asked)
 
     with LoopbackServer(answer) as server:
-        here = place(tmp_path, server, "claude:claude-opus-5,openai:gpt-6.1-sol")
+        here = place(server, "claude:claude-opus-5,openai:gpt-6.1-sol")
         assert here.run() == 0
         dead = [seen for seen in server.seen if "messages" in seen.path]
         assert len(dead) <= len(server.seen) / 10
@@ -90,15 +99,15 @@ def test_the_batch_finishes_on_the_provider_that_lives(tmp_path: Path) -> None:
     assert "claude:claude-opus-5" in here.said  # who was given up on
 
 
-def test_each_stage_is_written_by_its_own_model(tmp_path: Path) -> None:
+def test_each_stage_is_written_by_its_own_model(place: PlaceOf) -> None:
     with LoopbackServer(OFFLINE) as server:
-        here = place(tmp_path, server)
+        here = place(server)
         assert here.run("--research-model", "openai:gpt-4o-mini", "--limit", "1") == 0
         assert [seen.body["model"] for seen in server.seen] == ["gpt-4o-mini", "gpt-6.1-sol"]
         assert here.rbi("resume", "--delay", "0") == 0
 
 
-def test_prompt_caching_is_shown_with_what_it_saved(tmp_path: Path) -> None:
+def test_prompt_caching_is_shown_with_what_it_saved(place: PlaceOf) -> None:
     def answer(asked: Asked) -> Answer:
         whole = OFFLINE(asked)
         if not isinstance(whole, str):
@@ -106,7 +115,7 @@ def test_prompt_caching_is_shown_with_what_it_saved(tmp_path: Path) -> None:
         return Reply(whole, input_tokens=100_000, cached_tokens=90_000, output_tokens=100)
 
     with LoopbackServer(answer) as server:
-        here = place(tmp_path, server)
+        here = place(server)
         assert here.run("--limit", "1") == 0
     assert "saved by prompt caching $" in here.said
     assert Decimal(str(here.status()["saved_usd"])) > 0
@@ -134,9 +143,9 @@ def test_a_journal_of_the_schema_before_is_brought_up_to_date_even_by_a_look(tmp
 
 
 @pytest.mark.parametrize("spec", ["claude:x,,openai:y", "openai:gpt-4o,openai:gpt-4o"])
-def test_a_chain_that_is_none_is_a_clean_error(tmp_path: Path, spec: str) -> None:
+def test_a_chain_that_is_none_is_a_clean_error(place: PlaceOf, spec: str) -> None:
     with LoopbackServer(OFFLINE) as server:
-        here = place(tmp_path, server, spec)
+        here = place(server, spec)
         assert here.run() in (1, 2)
         assert server.seen == ()
     assert "fix:" in here.said

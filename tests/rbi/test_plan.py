@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rbi_commands import Commands
 
 from rbi.plan import prompt_tokens
 from rbi.prompts import shipped
@@ -32,8 +33,9 @@ CLAUDE = "claude:claude-sonnet-4-5"
 class Place:
     """A working folder without any key, where every provider's address leads to a listener of ours."""
 
-    def __init__(self, folder: Path, address: str) -> None:
+    def __init__(self, folder: Path, address: str, commands: Commands) -> None:
         self.folder = folder
+        self.commands = commands
         kept = {"PATH", "HOME", "LANG", "TMPDIR"}
         self.environ = {name: value for name, value in os.environ.items() if name in kept}
         self.environ |= {
@@ -49,15 +51,7 @@ class Place:
     def rbi(
         self, *arguments: str, code: int = 0, environ: Mapping[str, str] = MappingProxyType({})
     ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "rbi", *arguments],
-            cwd=self.folder,
-            env={**self.environ, **environ},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        done = self.commands.run(*arguments, folder=self.folder, environ={**self.environ, **environ})
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done
@@ -78,8 +72,8 @@ def listener() -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def place(tmp_path: Path, listener: socket.socket) -> Place:
-    return Place(tmp_path, f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
+def place(tmp_path: Path, listener: socket.socket, commands: Commands) -> Place:
+    return Place(tmp_path, f"http://127.0.0.1:{listener.getsockname()[1]}/v1", commands)
 
 
 def was_connected_to(listener: socket.socket) -> bool:

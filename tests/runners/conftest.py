@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -22,6 +23,7 @@ from runners.warmth import Containment
 
 DAY_NS = 86_400 * 10**9
 MB = 2**20
+LIMITS = Limits(memory_bytes=700 * MB, output_bytes=4 * MB, result_bytes=8 * MB)
 
 SMA_CROSS = """
 import pandas as pd
@@ -93,10 +95,9 @@ def scratch(tmp_path: Path) -> Path:
 @pytest.fixture
 def runner(environment: Environment, scratch: Path) -> Iterator[BacktestRunner]:
     """Without containment: what the other levels add to it is tested level by level."""
-    limits = Limits(memory_bytes=700 * MB, output_bytes=4 * MB, result_bytes=8 * MB)
     cold = Containment(exactly=Level.COLD)
     with closing(
-        BacktestRunner(environment, scratch_root=scratch, slots=2, limits=limits, containment=cold)
+        BacktestRunner(environment, scratch_root=scratch, slots=2, limits=LIMITS, containment=cold)
     ) as runner:
         yield runner
 
@@ -125,6 +126,26 @@ def run(runner: BacktestRunner, bars: BarsFile) -> Run:
         return runner.run(RunRequest(source, bars, params=params, timeout_s=timeout_s))
 
     return run
+
+
+@pytest.fixture(scope="module")
+def quick_run(
+    environment: Environment, bars: BarsFile, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Run]:
+    """`run` in forks of one process, where there can be one: for what does not depend on how a process is started."""
+    level = Level.LIMITS if sys.platform == "linux" else Level.COLD
+    runner = BacktestRunner(
+        environment,
+        scratch_root=tmp_path_factory.mktemp("quick"),
+        limits=LIMITS,
+        containment=Containment(exactly=level),
+    )
+
+    def run(source: str, **params: float) -> RunResult:
+        return runner.run(RunRequest(source, bars, params=params, timeout_s=60.0))
+
+    with closing(runner):
+        yield run
 
 
 @pytest.fixture(scope="session")

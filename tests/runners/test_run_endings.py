@@ -117,23 +117,23 @@ def test_a_strategy_that_trades_ends_with_numbers(run: Run, sma_cross: str) -> N
     ],
 )
 def test_a_module_that_cannot_be_used_is_named_with_its_line(
-    run: Run, source: str, expected: FailureKind, line: int | None
+    quick_run: Run, source: str, expected: FailureKind, line: int | None
 ) -> None:
-    result = run(source)
+    result = quick_run(source)
     assert kind(result) is expected
     assert result.failure is not None
     assert result.failure.line == line
 
 
-def test_two_strategies_are_named(run: Run, strategy_doing: Source) -> None:
-    result = run(strategy_doing("pass", top="class Other(Strategy): pass"))
+def test_two_strategies_are_named(quick_run: Run, strategy_doing: Source) -> None:
+    result = quick_run(strategy_doing("pass", top="class Other(Strategy): pass"))
     assert kind(result) is FailureKind.NO_STRATEGY_CLASS
     assert result.failure is not None
     assert "Made, Other" in result.failure.message
 
 
-def test_a_base_class_of_the_strategy_is_not_a_second_one(run: Run, sma_cross: str) -> None:
-    assert run(f"{sma_cross}\nclass Tuned(SmaCross):\n    fast = 4\nAlias = Tuned\n").ok
+def test_a_base_class_of_the_strategy_is_not_a_second_one(quick_run: Run, sma_cross: str) -> None:
+    assert quick_run(f"{sma_cross}\nclass Tuned(SmaCross):\n    fast = 4\nAlias = Tuned\n").ok
 
 
 @pytest.mark.parametrize(
@@ -157,27 +157,29 @@ def test_a_base_class_of_the_strategy_is_not_a_second_one(run: Run, sma_cross: s
     ],
 )
 def test_an_error_in_next_is_named_with_a_hint(
-    run: Run, strategy_doing: Source, code: str, expected: FailureKind
+    quick_run: Run, strategy_doing: Source, code: str, expected: FailureKind
 ) -> None:
     code = "if len(self.data) > 5 and not self.trades or self.position:\n" + "".join(
         f"    {line}\n" for line in code.splitlines()
     )
-    result = run(strategy_doing(code))
+    result = quick_run(strategy_doing(code))
     assert kind(result) is expected
     assert result.failure is not None
     assert result.failure.source_line
 
 
-def test_an_unknown_parameter_is_named(run: Run, sma_cross: str) -> None:
-    result = run(sma_cross, fats=3)
+def test_an_unknown_parameter_is_named(quick_run: Run, sma_cross: str) -> None:
+    result = quick_run(sma_cross, fats=3)
     assert kind(result) is FailureKind.PARAMETER
     assert result.failure is not None
     assert "Did you mean: fast" in result.failure.message
 
 
-def test_an_indicators_error_is_shown_by_its_cause_at_its_own_line(run: Run, strategy_doing: Source) -> None:
+def test_an_indicators_error_is_shown_by_its_cause_at_its_own_line(
+    quick_run: Run, strategy_doing: Source
+) -> None:
     top = "def broken(values):\n    return values.rolling(3)"
-    result = run(strategy_doing("pass", top=top, init_code="self.x = self.I(broken, self.data.Close)"))
+    result = quick_run(strategy_doing("pass", top=top, init_code="self.x = self.I(broken, self.data.Close)"))
     assert kind(result) is FailureKind.ARRAY_AS_SERIES
     assert result.failure is not None
     assert "has no attribute 'rolling'" in result.failure.message
@@ -187,9 +189,9 @@ def test_an_indicators_error_is_shown_by_its_cause_at_its_own_line(run: Run, str
 
 
 def test_the_traceback_shows_the_strategys_lines_and_no_path_of_this_machine(
-    run: Run, strategy_doing: Source
+    quick_run: Run, strategy_doing: Source
 ) -> None:
-    result = run(strategy_doing("self.buy(size=1.5)"))
+    result = quick_run(strategy_doing("self.buy(size=1.5)"))
     assert result.failure is not None
     assert 'File "strategy.py"' in result.failure.traceback
     assert "self.buy(size=1.5)" in result.failure.traceback
@@ -217,24 +219,26 @@ def test_the_traceback_shows_the_strategys_lines_and_no_path_of_this_machine(
     ],
 )
 def test_reading_the_environment_is_named_even_if_the_exception_is_swallowed(
-    run: Run, sma_cross: str, read: str
+    quick_run: Run, sma_cross: str, read: str
 ) -> None:
-    result = run(f"import os\ntry:\n    {read}\nexcept BaseException:\n    pass\n{sma_cross}")
+    result = quick_run(f"import os\ntry:\n    {read}\nexcept BaseException:\n    pass\n{sma_cross}")
     assert kind(result) is FailureKind.ENVIRONMENT_READ
     assert result.failure is not None
     assert result.failure.line == 3
     assert result.failure.source_line == read
 
 
-def test_libraries_may_read_and_strategies_may_set_environment_variables(run: Run, sma_cross: str) -> None:
+def test_libraries_may_read_and_strategies_may_set_environment_variables(
+    quick_run: Run, sma_cross: str
+) -> None:
     top = "import os, tempfile\nos.environ['SOME_THREADS'] = '1'\nos.path.expanduser('~/x')\ntempfile.gettempdir()\n"
-    assert run(top + sma_cross).failure is None
+    assert quick_run(top + sma_cross).failure is None
 
 
 def test_the_plain_dictionary_that_python_made_the_environment_from_is_empty(
-    run: Run, sma_cross: str
+    quick_run: Run, sma_cross: str
 ) -> None:
-    result = run(f"import posix\nprint(posix.environ)\n{sma_cross}")
+    result = quick_run(f"import posix\nprint(posix.environ)\n{sma_cross}")
     assert result.ok
     assert result.stdout.head == "{}\n"
 
@@ -344,8 +348,8 @@ def test_a_flood_of_output_is_stopped_and_only_its_ends_are_kept(
     assert len(captured.head) + len(captured.tail) < 2**18
 
 
-def test_output_is_kept_and_cannot_control_a_terminal(run: Run, strategy_doing: Source) -> None:
-    result = run(
+def test_output_is_kept_and_cannot_control_a_terminal(quick_run: Run, strategy_doing: Source) -> None:
+    result = quick_run(
         strategy_doing("self.buy()", top="print('\\x1b]0;owned\\x07 \\u202egnp.exe'); print('n\\xe4mlich')")
     )
     assert result.ok
@@ -353,17 +357,19 @@ def test_output_is_kept_and_cannot_control_a_terminal(run: Run, strategy_doing: 
 
 
 def test_an_exceptions_message_is_bounded_and_cannot_control_a_terminal(
-    run: Run, strategy_doing: Source
+    quick_run: Run, strategy_doing: Source
 ) -> None:
-    result = run(strategy_doing("raise ValueError('\\x1b[2J' + 'x' * 10**6)"))
+    result = quick_run(strategy_doing("raise ValueError('\\x1b[2J' + 'x' * 10**6)"))
     assert result.failure is not None
     assert "\x1b" not in result.failure.message + result.failure.traceback
     assert len(result.failure.message) < 5000
     assert len(result.failure.traceback) < 5000
 
 
-def test_a_warning_for_every_bar_is_shown_a_few_times_and_counted(run: Run, strategy_doing: Source) -> None:
-    result = run(strategy_doing("import warnings; warnings.warn(f'cancelled {len(self.data)}')"))
+def test_a_warning_for_every_bar_is_shown_a_few_times_and_counted(
+    quick_run: Run, strategy_doing: Source
+) -> None:
+    result = quick_run(strategy_doing("import warnings; warnings.warn(f'cancelled {len(self.data)}')"))
     assert result.completed
     assert result.stderr.head.count("cancelled") == 20
     assert "more from the same place" in result.stderr.head
@@ -425,9 +431,9 @@ def test_writing_to_every_descriptor_leaves_no_result(run: Run, strategy_doing: 
     ],
 )
 def test_a_good_run_stays_good_if_the_strategy_damages_what_reporting_it_uses(
-    run: Run, sma_cross: str, damage: str
+    quick_run: Run, sma_cross: str, damage: str
 ) -> None:
-    assert run(f"{damage}\n{sma_cross}").failure is None
+    assert quick_run(f"{damage}\n{sma_cross}").failure is None
 
 
 def test_an_exit_handler_that_ends_the_process_is_named(run: Run, sma_cross: str) -> None:
@@ -445,17 +451,17 @@ def test_recursion_without_a_limit_ends_as_an_error_or_out_of_memory(
 
 @pytest.mark.parametrize("value", ["inf", "nan"])
 def test_an_account_whose_worth_is_not_finite_is_a_named_error(
-    run: Run, strategy_doing: Source, value: str
+    quick_run: Run, strategy_doing: Source, value: str
 ) -> None:
-    result = run(strategy_doing(f"self._broker._equity[-1] = self._broker._cash = float('{value}')"))
+    result = quick_run(strategy_doing(f"self._broker._equity[-1] = self._broker._cash = float('{value}')"))
     assert kind(result) is FailureKind.NOT_FINITE
     assert result.failure is not None
     assert "the account's figures are not finite" in result.failure.message
     assert "cash" in result.failure.hint
 
 
-def test_a_drawdown_on_the_last_bar_alone_is_a_result(run: Run, strategy_doing: Source) -> None:
-    result = run(strategy_doing("if len(self.data) == 299: self.buy()"))
+def test_a_drawdown_on_the_last_bar_alone_is_a_result(quick_run: Run, strategy_doing: Source) -> None:
+    result = quick_run(strategy_doing("if len(self.data) == 299: self.buy()"))
     assert result.stats is not None
     assert result.stats.max_drawdown_pct is not None
     assert result.stats.max_drawdown_duration_s is not None
@@ -592,7 +598,7 @@ def test_no_descriptor_of_the_bars_is_left_to_the_strategy(run: Run, strategy_do
     assert result.failure.kind is FailureKind.NEVER_ORDERED
 
 
-def test_plotting_is_a_harmless_nothing(run: Run, strategy_doing: Source) -> None:
+def test_plotting_is_a_harmless_nothing(quick_run: Run, strategy_doing: Source) -> None:
     top = (
         "from backtesting import Backtest, set_bokeh_output\n"
         "from backtesting.test import SMA, GOOG\n"
@@ -605,7 +611,9 @@ def test_plotting_is_a_harmless_nothing(run: Run, strategy_doing: Source) -> Non
         "    test.run()\n"
         "    test.plot(filename='chart', open_browser=True)\n"
     )
-    result = run(strategy_doing("self.buy()", top=top, init_code="study(self.data.df)\nprint(os.listdir())"))
+    result = quick_run(
+        strategy_doing("self.buy()", top=top, init_code="study(self.data.df)\nprint(os.listdir())")
+    )
     assert result.failure is None
     assert result.stdout.head == "[]\n"
 
