@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,11 @@ from runners.child import served_data
 CHILD = Path(served_data.__file__).parent
 NOT_THERE = "/Users/somebody/project/data/BTC-USD-15m.csv"
 ROWS = 400
+SETTINGS = {"PYTHONHASHSEED": "0", "TQDM_DISABLE": "1"}
 
-# Loads the child as the supervisor does, takes away what the strong levels take away, and runs one script.
+# Loads the child as the server does. Each script runs in a fork of it, without what the strong levels take away.
 DRIVER = f"""
-import importlib.util, json, os, socket, sys
+import gc, importlib.util, json, os, socket, sys
 
 spec = importlib.util.spec_from_file_location(
     "rbi_child", {str(CHILD / "__init__.py")!r}, submodule_search_locations=[{str(CHILD)!r}]
@@ -45,16 +47,35 @@ from rbi_child.script import script_document
 def refused(*_):
     raise PermissionError(1, "Operation not permitted")
 
-os.fork = socket.socketpair = refused
-source, text, name, work, out = sys.argv[1:]
-source = open(source, "rb").read().decode()
-answer = os.open(out, os.O_WRONLY | os.O_CREAT, 0o600)
-os.chdir(work)
-observer = Observer()
-observer.install()
-document = script_document(source, os.open(text, os.O_RDONLY), name, observer, work)
-os.write(answer, json.dumps(document).encode())
-harness.leave()
+def take_streams(order):
+    names = {{0: os.devnull, 1: order["stdout"], 2: order["stderr"]}}
+    for number, name in names.items():
+        file = os.open(name, os.O_RDWR | os.O_CREAT, 0o600)
+        os.dup2(file, number)
+        os.close(file)
+    sys.stdin = open(0, closefd=False)
+
+def run(order):
+    take_streams(order)
+    os.fork = socket.socketpair = refused
+    os.environ["HOME"] = os.environ["TMPDIR"] = order["work"]
+    answer = os.open(order["answer"], os.O_WRONLY | os.O_CREAT, 0o600)
+    text = os.open(order["text"], os.O_RDONLY)
+    os.chdir(order["work"])
+    observer = Observer()
+    observer.install()
+    document = script_document(order["source"], text, order["name"], observer, order["work"])
+    os.write(answer, json.dumps(document).encode())
+    harness.leave()
+
+gc.collect()
+gc.freeze()
+while line := sys.stdin.readline():
+    child = os.fork()
+    if child == 0:
+        run(json.loads(line))
+    os.waitpid(child, 0)
+    os.write(1, b"done\\n")
 """
 
 LOAD = f"""
@@ -110,14 +131,39 @@ class Outcome:
         return f"{failure['type']}: {failure['message']}" if failure else ""
 
 
+class Driver:
+    """The process that scripts are forked from. Close it."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", DRIVER],
+            env={"PATH": os.environ["PATH"], **SETTINGS},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def carry_out(self, **order: str) -> None:
+        """Run one script to its end."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        assert self._process.stdout.readline() == "done\n"
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
 class Scripts:
     """Runs scripts in script mode and with plain python."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, driver: Driver) -> None:
         self.folder = folder
         self.text = folder / "bars.csv"
         self.text.write_text(bars_text())
-        (folder / "driver.py").write_text(DRIVER)
+        self._driver = driver
 
     def _folder(self, name: str) -> Path:
         folder = self.folder / name
@@ -125,12 +171,25 @@ class Scripts:
         return folder
 
     def run(self, source: str, *, name: str = "BTC-USD-15m", text: Path | None = None) -> Outcome:
-        work, script, answer = self._folder("work"), self.folder / "source", self.folder / "answer.json"
-        script.write_bytes(textwrap.dedent(source).encode())
-        arguments = [str(self.folder / "driver.py"), str(script), str(text or self.text), name, str(work)]
-        done = self._python([*arguments, str(answer)], work)
-        assert answer.exists(), done.stderr
-        return Outcome(json.loads(answer.read_text()), done.stdout, done.stderr)
+        work, answer = self._folder("work"), self.folder / "answer.json"
+        out, err = self.folder / "stdout", self.folder / "stderr"
+        self._driver.carry_out(
+            source=textwrap.dedent(source),
+            text=str(text or self.text),
+            name=name,
+            work=str(work),
+            answer=str(answer),
+            stdout=str(out),
+            stderr=str(err),
+        )
+        assert answer.exists(), err.read_text()
+        return Outcome(json.loads(answer.read_text()), out.read_text(), err.read_text())
+
+    def forget(self) -> None:
+        """Make place for another script."""
+        shutil.rmtree(self.folder / "work")
+        for name in ("answer.json", "stdout", "stderr"):
+            (self.folder / name).unlink()
 
     def plain(self, source: str) -> subprocess.CompletedProcess[str]:
         """As ``python strategy.py``, with the path in the script pointing to a real file."""
@@ -138,15 +197,10 @@ class Scripts:
         (folder / "BTC-USD-15m.csv").write_bytes(self.text.read_bytes())
         own = textwrap.dedent(source).replace(NOT_THERE, str(folder / "BTC-USD-15m.csv"))
         (folder / "strategy.py").write_bytes(own.encode())
-        return self._python(["strategy.py"], folder)
-
-    @staticmethod
-    def _python(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-        environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder)}
         return subprocess.run(
-            [sys.executable, *arguments],
+            [sys.executable, "strategy.py"],
             cwd=folder,
-            env={**environment, "PYTHONHASHSEED": "0", "TQDM_DISABLE": "1"},
+            env={"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder), **SETTINGS},
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
@@ -167,9 +221,15 @@ def bars_text() -> str:
     return "\n".join(lines) + "\n"
 
 
+@pytest.fixture(scope="module")
+def driver() -> Iterator[Driver]:
+    with closing(Driver()) as driver:
+        yield driver
+
+
 @pytest.fixture
-def scripts(tmp_path: Path) -> Scripts:
-    return Scripts(tmp_path)
+def scripts(tmp_path: Path, driver: Driver) -> Scripts:
+    return Scripts(tmp_path, driver)
 
 
 ALIKE = {
@@ -376,8 +436,7 @@ bt.run(fast=7)
 bt.optimize(fast=[5, 6, 9])
 """
     outcome = scripts.run(LOAD + source)
-    shutil.rmtree(scripts.folder / "work")
-    (scripts.folder / "answer.json").unlink()
+    scripts.forget()
     alone = scripts.run(LOAD + source.replace("bt.optimize", "0 and bt.optimize"))
     assert outcome.failure == "ValueError: nine"
     assert outcome.document["result"]["account"]["backtests"] == 3
@@ -471,8 +530,7 @@ def test_a_bundled_dataset_is_served_under_its_own_name_only(scripts: Scripts) -
     plain = scripts.plain(source)
     assert plain.returncode == 0, plain.stderr
     assert scripts.run(source, name="GOOG", text=served).stdout == plain.stdout
-    (scripts.folder / "work" / "strategy.py").unlink()
-    (scripts.folder / "work").rmdir()
+    scripts.forget()
     assert scripts.run(source).failure.startswith("BundledDataError: GOOG")
 
 
