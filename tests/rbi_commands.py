@@ -28,14 +28,23 @@ class Commands:
 
     def __init__(self) -> None:
         self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._said = TemporaryFile()  # noqa: SIM115 - closed by `close`
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, __file__, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                stderr=self._said,
                 start_new_session=True,
             )
+        if not self._link.recv(_MESSAGE_BYTES):
+            raise RuntimeError(self._how_it_ended())
+
+    def _how_it_ended(self) -> str:
+        code = self._process.wait()
+        self._said.seek(0)
+        return f"the process that commands are forked from has ended with {code}: {self._said.read().decode()}"
 
     def run(
         self, *arguments: str, folder: Path, environ: Mapping[str, str], stdin: str = ""
@@ -46,9 +55,13 @@ class Commands:
             given.seek(0)
             order = {"arguments": arguments, "folder": str(folder), "environ": dict(environ)}
             streams = [file.fileno() for file in (given, out, err)]
-            socket.send_fds(self._link, [json.dumps(order).encode()], streams)
-            said = self._link.recv(_MESSAGE_BYTES)
-            assert said, "the process that commands are forked from has ended"
+            try:
+                socket.send_fds(self._link, [json.dumps(order).encode()], streams)
+                said = self._link.recv(_MESSAGE_BYTES)
+            except OSError:
+                said = b""
+            if not said:
+                raise RuntimeError(self._how_it_ended())
             texts = []
             for file in (out, err):
                 file.seek(0)
@@ -59,6 +72,7 @@ class Commands:
         """End the process."""
         self._link.close()
         self._process.wait()
+        self._said.close()
 
 
 def serve(link: socket.socket) -> dict[str, Any] | None:
@@ -95,6 +109,8 @@ if __name__ == "__main__":
         __import__(library)
     gc.collect()
     gc.freeze()  # else each fork would copy all of it, to look through it at its end
-    ordered = serve(socket.socket(fileno=int(sys.argv[1])))
+    to_tests = socket.socket(fileno=int(sys.argv[1]))
+    to_tests.send(b"ready")
+    ordered = serve(to_tests)
     if ordered is not None:
         carry_out(ordered)

@@ -25,7 +25,7 @@ from rbi.journal import Journal
 from rbi.pipeline import run_idea
 from rbi.prompts import shipped
 from rbi.results import files_of, outcome_record
-from rbi.stages.context import Admission
+from rbi.stages.context import Admission, Goal
 from rbi.writers import Writers
 from runners.base import RunRequest, RunResult, Terms
 
@@ -41,7 +41,7 @@ def effects(briefs: Mapping[str, Brief | Exception]) -> ScriptedEffects:
 
 
 def go(made: ScriptedEffects, idea: Idea, admission: Admission | None = None) -> IdeaReport:
-    place = replace(context(made), admission=admission or Admission())
+    place = replace(context(made), admission=admission or Admission(), goal=Goal(rounds=0))
     return run_idea(idea, place, lambda stage: None)
 
 
