@@ -6,9 +6,11 @@ import os
 import platform
 import sys
 import tempfile
+import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -54,7 +56,7 @@ from rbi.workplace import Origin, Workplace, base_of, check_identity, open_exist
 from rbi.writers import STAGE_SETTINGS, Writers, budgets, writers
 from runners.backtest_runner import BacktestRunner
 from runners.base import STRONG, FailureKind, Level, Mode, RunnerError, Terms
-from runners.environments import Environment, create, describe, remove, resolve
+from runners.environments import Environment, create, describe, is_made, remove, resolve
 from runners.warmth import Containment
 
 HOLD_OUT = 0.25
@@ -95,6 +97,7 @@ def run(
     ideas that are there: it takes what comes.
     """
     goal(settings)  # says that there are two before anything is read
+    environment = _environment_ahead(settings)
     following = follow(settings.ideas, standard_input()) if watch else None
     ideas = following.begin() if following else read_source(settings.ideas, standard_input())
     texts = matched(ideas, settings)
@@ -106,7 +109,7 @@ def run(
         if not confirm(planned.quote, settings, yes=yes):
             return ExitCode.OK
         with open_workplace(Path(settings.results)) as workplace:
-            parts = _parts(settings, chosen, read_prompts(settings.prompts))
+            parts = _parts(settings, chosen, read_prompts(settings.prompts), environment=environment)
             origin = Origin(str(ideas.base.absolute()), parts.environment.versions)
             batch, records = workplace.begin(
                 settings,
@@ -309,12 +312,18 @@ def _shown_name(chosen: Writers) -> str:
 
 
 def _parts(
-    settings: Settings, chosen: Writers, prompts: Prompts | None = None, *, check_cash: bool = True
+    settings: Settings,
+    chosen: Writers,
+    prompts: Prompts | None = None,
+    *,
+    check_cash: bool = True,
+    environment: Callable[[], Environment] | None = None,
 ) -> Parts:
     datasets = load_all(settings.data)
     if check_cash:
         _check_cash(settings, datasets)
-    return Parts(chosen, datasets, _environment(settings), prompts or shipped())
+    place = environment() if environment else _environment(settings)
+    return Parts(chosen, datasets, place, prompts or shipped())
 
 
 def _check_prices(settings: Settings, chosen: Writers, factory: ModelFactory, prices: PriceTable) -> None:
@@ -347,6 +356,19 @@ def _check_cash(settings: Settings, datasets: Sequence[Dataset]) -> None:
 def _environment(settings: Settings) -> Environment:
     say = ConsoleLock(sys.stderr).write_line
     return resolve(settings.env, cache=cache_folder(settings.environ), environ=settings.environ, progress=say)
+
+
+def _environment_ahead(settings: Settings) -> Callable[[], Environment]:
+    """The environment, looked at while other things are: that takes longer than to read ten thousand ideas.
+
+    One that has to be made is made when it is asked for, not before the user has agreed to the batch.
+    """
+    if not is_made(settings.env, cache=cache_folder(settings.environ), environ=settings.environ):
+        return lambda: _environment(settings)
+    pool = ThreadPoolExecutor(1, thread_name_prefix="environment")
+    found = pool.submit(_environment, settings)
+    pool.shutdown(wait=False)
+    return found.result
 
 
 def _carry_out(
@@ -435,13 +457,41 @@ def _carry_out(
         for dataset in parts.datasets:
             for note in dataset.notes:
                 events.emit(Notice(f"{dataset.name}: {note}"))
-        if (finished < len(records) or arrivals) and (level := runner.level()) not in STRONG:
-            events.emit(Notice(_weakly_contained(level, runner.why_not)))
-        result = whole.run(records, arrivals.into(events) if arrivals else None)
+        needed = finished < len(records) or bool(arrivals)
+        free = not parts.writers.are_language_models and not settings.sandbox
+        with _told_how_contained(runner, events, needed=needed, meanwhile=free):
+            result = whole.run(records, arrivals.into(events) if arrivals else None)
     if json_output:
         _print(task.lines(slices, lambda mode, source, bars: effects[mode].recorded(source, bars)))
     batch = replace(batch, folder=folder.newest.name)
     return close(workplace, batch, result, budget=settings.budget, quiet=json_output)
+
+
+@contextmanager
+def _told_how_contained(
+    runner: BacktestRunner, events: Events, *, needed: bool, meanwhile: bool
+) -> Iterator[None]:
+    """Say it if strategies can be contained weakly only; find that out ``meanwhile``, or before anything is paid."""
+
+    def tell() -> None:
+        level = runner.level()
+        if level not in STRONG:
+            events.emit(Notice(_weakly_contained(level, runner.why_not)))
+
+    def tell_unless_it_fails() -> None:
+        with suppress(RunnerError):  # the first run meets the same error, and it ends the batch
+            tell()
+
+    if needed and not meanwhile:
+        tell()
+    telling = threading.Thread(target=tell_unless_it_fails, daemon=True)
+    if needed and meanwhile:
+        telling.start()
+    try:
+        yield
+    finally:
+        if telling.ident is not None:
+            telling.join()  # the runner is closed next
 
 
 def goal(settings: Settings) -> Goal:

@@ -71,6 +71,15 @@ def resolve(
     return _checked(place, cache, environ)
 
 
+def is_made(spec: str, *, cache: Path, environ: Mapping[str, str]) -> bool:
+    """Whether `resolve` has nothing to make, as far as can be seen without running anything."""
+    try:
+        place = _locate(spec, cache, environ, lambda _: None)
+    except RunnerError:
+        return False
+    return place.kind is not Kind.VENV or place.python.exists()
+
+
 def create(
     spec: str, *, cache: Path, environ: Mapping[str, str], progress: Progress = lambda _: None
 ) -> Environment:
