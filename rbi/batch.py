@@ -247,9 +247,7 @@ class Batch:
         except (Interrupted, CallInterrupted, RunInterrupted):
             return _Done.STOPPED
         except BudgetSpent as error:
-            if not self._out_of_money.is_set():
-                self._events.emit(BudgetReached(error.committed_usd, error.limit_usd))
-            self._out_of_money.set()
+            self._note_the_end_of_money(error)
             return _Done.UNAFFORDABLE
         except (ModelError, RunnerError, RbiError, OSError):
             raise
@@ -258,7 +256,15 @@ class Batch:
             outcome = self._folders.write(folder, report)
         self._journal.save_outcome(self._name, idea.idea_id, outcome, final=report.outcome.final)
         self._announce(report, outcome, time.monotonic() - began)
+        if report.unaffordable:
+            self._note_the_end_of_money(report.unaffordable)
+            return _Done.UNAFFORDABLE
         return _Done.FINISHED
+
+    def _note_the_end_of_money(self, error: BudgetSpent) -> None:
+        if not self._out_of_money.is_set():
+            self._events.emit(BudgetReached(error.committed_usd, error.limit_usd))
+        self._out_of_money.set()
 
     def _broken(self, idea: Idea, error: Exception) -> IdeaReport:
         self._events.emit(Notice(f"idea {idea.number}: internal error: {error!r}"))

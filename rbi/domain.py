@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
+from models.errors import BudgetSpent
 from rbi.repairs.findings import Fix, Problem
 from rbi.research_note import ResearchNote
 from runners.base import BarsFile, Failure, RunResult
@@ -235,10 +236,14 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class IdeaReport:
-    """An idea that ended, and everything it led to, ready to be written to its folder."""
+    """An idea that ended, and everything it led to, ready to be written to its folder.
+
+    ``unaffordable`` is the end of the batch's budget, where that is why it goes no further.
+    """
 
     draft: Draft
     outcome: Outcome
+    unaffordable: BudgetSpent | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from rbi.data.slices import DEV
 from rbi.diagnosis import described
 from rbi.domain import Backtest, Draft, Idea, IdeaReport, Outcome, OutcomeKind, Verdict
 from rbi.repairs.findings import MISLEADING
-from rbi.stages.asking import ends_the_batch
+from rbi.stages.asking import ends_the_batch, model_failed
 from rbi.stages.check import check
 from rbi.stages.context import Context
 from rbi.stages.debug import debug
@@ -38,7 +38,7 @@ def run_idea(idea: Idea, context: Context, entered: Callable[[str], None]) -> Id
 
     Raises what ends the whole batch: fatal `ModelError`, `Interrupted` and the batch's `BudgetSpent`, and
     `runners.base.RunnerError`. A model that fails for this idea alone, or an idea that has used up its own budget,
-    is an outcome.
+    is an outcome. Where a strategy trades already, the report has it and the batch's `BudgetSpent`.
     """
     draft = Draft(idea)
     for stage in STAGES:
@@ -46,12 +46,21 @@ def run_idea(idea: Idea, context: Context, entered: Callable[[str], None]) -> Id
         try:
             draft = stage(draft, context)
         except ModelError as error:
+            if isinstance(error, BudgetSpent) and any(b.trades for b in draft.chosen_backtests):
+                return _cut_short(draft, stage.__name__, error)
             if ends_the_batch(error):
                 raise
-            return IdeaReport(draft, _model_failed(stage.__name__, error))
+            return IdeaReport(draft, model_failed(stage.__name__, error))
         if draft.outcome:
             return IdeaReport(draft, draft.outcome)
     return IdeaReport(draft, conclude(draft))
+
+
+def _cut_short(draft: Draft, stage: str, error: BudgetSpent) -> IdeaReport:
+    """What trades already when the batch's budget ends is there to be seen. It is gone on with when there is more."""
+    outcome = conclude(draft)
+    reasons = (*outcome.reasons, f"{stage}: {error.message}")
+    return IdeaReport(draft, replace(outcome, reasons=reasons, may_pass=True), unaffordable=error)
 
 
 def run_given(draft: Draft, context: Context, entered: Callable[[str], None]) -> IdeaReport:
@@ -108,9 +117,3 @@ def judge(backtests: tuple[Backtest, ...]) -> tuple[Verdict, tuple[str, ...]]:
     reasons = (f"few trades ({', '.join(few)}; {FEW_TRADES} wanted)",) if few else ()
     held_out = all(b.bars.part == DEV for b in backtests)
     return Verdict.CANNOT_TELL, (NOT_VALIDATED if held_out else NOTHING_HELD_OUT, *reasons)
-
-
-def _model_failed(stage: str, error: ModelError) -> Outcome:
-    reason = f"{stage}: {error.message}" + (f" ({error.hint})" if error.hint else "")
-    kind = OutcomeKind.OVER_BUDGET if isinstance(error, BudgetSpent) else OutcomeKind.MODEL_FAILED
-    return Outcome(kind, None, (reason,), cause=error.kind)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from models.client import Answer
 from models.errors import BudgetSpent, Interrupted, ModelError
-from rbi.domain import Draft
+from rbi.domain import Draft, Outcome, OutcomeKind
 from rbi.stages.context import Context
 from rbi.writers import BUDGET
 
@@ -16,6 +16,13 @@ def ends_the_batch(error: ModelError) -> bool:
     if isinstance(error, BudgetSpent):
         return error.budget == BUDGET
     return error.fatal or isinstance(error, Interrupted)
+
+
+def model_failed(stage: str, error: ModelError) -> Outcome:
+    """The outcome of an idea that a model failed for, or that has used up its own budget."""
+    reason = f"{stage}: {error.message}" + (f" ({error.hint})" if error.hint else "")
+    kind = OutcomeKind.OVER_BUDGET if isinstance(error, BudgetSpent) else OutcomeKind.MODEL_FAILED
+    return Outcome(kind, None, (reason,), cause=error.kind)
 
 
 def ask_for_better(draft: Draft, context: Context, stage: str, inputs: Mapping[str, str]) -> Answer | str:

@@ -6,12 +6,13 @@ import ast
 from collections.abc import Mapping
 from dataclasses import replace
 
+from models.errors import ModelError
 from models.syntax import parse
 from rbi.diagnosis import failure_of, report, signature
 from rbi.domain import Attempt, AttemptReason, Draft
 from rbi.drift import drift
 from rbi.repairs import guard
-from rbi.stages.asking import ask_for_better
+from rbi.stages.asking import ask_for_better, ends_the_batch, model_failed
 from rbi.stages.check import check
 from rbi.stages.context import Context
 from rbi.stages.run import run
@@ -42,7 +43,12 @@ def _debugged(draft: Draft, context: Context) -> Draft:
             return draft
         failures.add(signature(found[1]))
         base = draft.newest
-        answer = ask_for_better(draft, context, STAGE, _inputs(draft, base, context))
+        try:
+            answer = ask_for_better(draft, context, STAGE, _inputs(draft, base, context))
+        except ModelError as error:
+            if ends_the_batch(error):
+                raise
+            return replace(draft, outcome=model_failed(STAGE, error))  # with what was answered before
         if isinstance(answer, str):
             return _ended(draft, number, answer)
         draft = check(add_attempt(draft, AttemptReason.DEBUGGED, answer, base=base), context)
@@ -82,7 +88,7 @@ def _suggestion(draft: Draft, base: int) -> str:
 
 
 def _guarded(draft: Draft, context: Context) -> Draft:
-    found = failure_of(draft, draft.newest)
+    found = None if draft.outcome else failure_of(draft, draft.newest)
     if not found or found[1].kind not in _REFUSED or any(b.trades for b in draft.chosen_backtests):
         return draft
     made = guard(draft.attempts[draft.newest - 1].source)

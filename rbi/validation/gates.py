@@ -19,7 +19,8 @@ LEAST_EXPOSURE_PCT = 1.0
 ratio are those of a few bars. There is no upper limit: a strategy that turns its position is in the market always."""
 COST_FACTOR = 3.0
 """What commission and spread are multiplied by. Costs of real orders are often a few times those that are assumed."""
-LOOK_AHEAD = "look_ahead"
+LOOKING_AHEAD = frozenset({"look_ahead", "not_revealed"})
+"""Rules of the check: what is computed from bars to come, and what shows `next` values of such bars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def exposed(evidence: Evidence) -> str:
 
 def looks_back_only(evidence: Evidence) -> str:
     """Nothing in its code is known to draw on bars to come."""
-    ahead = next((p for p in evidence.problems if p.rule == LOOK_AHEAD), None)
+    ahead = next((p for p in evidence.problems if p.rule in LOOKING_AHEAD), None)
     return f"line {ahead.line} looks ahead: {ahead.message}" if ahead else ""
 
 

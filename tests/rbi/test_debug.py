@@ -232,6 +232,18 @@ def test_a_model_that_fails_while_debugging_leaves_the_idea_to_be_tried_again() 
     assert report.outcome.kind is OutcomeKind.MODEL_FAILED
 
 
+def test_what_was_answered_before_the_model_failed_is_among_the_attempts() -> None:
+    results = {"one": error("a"), "two": error("b")}
+    report = go(Conversation([fenced("two = 2"), Overloaded("busy")], by_source(results, good_result())))
+    assert (report.outcome.kind, report.outcome.final) == (OutcomeKind.MODEL_FAILED, False)
+    assert [
+        (a.reason, bool(report.draft.backtests_of(n))) for n, a in enumerate(report.draft.attempts, 1)
+    ] == [
+        (AttemptReason.WRITTEN, True),
+        (AttemptReason.DEBUGGED, True),
+    ]
+
+
 def test_what_trades_already_is_kept_when_the_model_fails() -> None:
     def result(source: str, bars: BarsFile) -> RunResult:
         return error("no") if bars.name == "EURUSD" else good_result()

@@ -47,6 +47,7 @@ def test_undefined_figures_are_equal_to_themselves() -> None:
         (replace(SOUND, dearer=(CHECKED, BROKEN)), {"costs"}),
         (replace(SOUND, dearer=(with_stats(return_pct=math.nan),)), {"costs"}),
         (replace(SOUND, problems=(Problem("look_ahead", "it shifts", "do not", 3, ""),)), {"no look-ahead"}),
+        (replace(SOUND, problems=(Problem("not_revealed", "it", "do not", 3, ""),)), {"no look-ahead"}),
         (replace(SOUND, problems=(Problem("units", "odd", "mend", 3, ""),)), set()),
     ],
 )

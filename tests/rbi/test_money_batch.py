@@ -60,6 +60,21 @@ def test_a_batch_stops_at_its_budget_and_goes_on_with_a_larger_one(place: PlaceO
     assert Decimal(str(here.status()["cost_usd"])) == Decimal("0.02") * 2 * len(IDEAS)
 
 
+def test_what_trades_when_the_budget_ends_is_shown_and_gone_on_with_when_there_is_more(
+    place: PlaceOf,
+) -> None:
+    with LoopbackServer(two_cents) as server:
+        here = place(server)
+        rounds = ["--optimize-rounds", "1", "--target-return", "1e6"]
+        assert here.run("--budget", "0.045", "--limit", "1", *rounds, *DEAR_CALL) == 3
+        assert here.outcomes() == ["traded"]
+        assert len(server.seen) == 2
+        assert "stopped at the budget: 0 of 1" in here.said
+        assert here.rbi("resume", "--budget", "1", "--delay", "0") == 0
+        assert here.outcomes() == ["traded"]
+        assert any("Stage: optimize" in json.dumps(seen.body) for seen in server.seen)
+
+
 def test_an_idea_that_uses_up_its_own_budget_ends_alone(place: PlaceOf) -> None:
     with LoopbackServer(two_cents) as server:
         here = place(server)
@@ -129,6 +144,7 @@ def test_a_journal_of_the_schema_before_is_brought_up_to_date_even_by_a_look(tmp
     journal.complete(ticket, {"text": "x"}, Decimal("0.5"))
     journal.close()
     db = sqlite3.connect(path)
+    db.execute("DROP TABLE trial")
     db.execute("DROP INDEX effect_money")
     for column in ("model", "reserved_nano_usd", "saved_nano_usd", "input_tokens", "output_tokens"):
         db.execute(f"ALTER TABLE effect DROP COLUMN {column}")

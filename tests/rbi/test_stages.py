@@ -18,6 +18,29 @@ def test_code_is_taken_from_the_longest_closed_block() -> None:
     assert extract_code(text) == (CODE, "I changed x.", None)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Install:\n```bash\npip install backtesting\n```\nThe code:\n```python\n{}```\nRun:\n```sh\npython s.py\n```\n",
+        "The file:\n```text\nstrategy.py\n```\n```Python\n{}```\n",
+        "Sure:\n```python3\n{}```\n",
+        "```python title=strategy.py\n{}```\nand run it\n```bash\npython strategy.py",
+        "~~~python\n{}~~~\n",
+        "````markdown\nThe code:\n```python\n{}```\n````\n",
+        "```markdown\n# Strategy\n```python\n{}```\n```\n",
+        "```python\n{}```\nTuning:\n```python\n" + "bt.optimize(n=range(5, 30))\n" * 9 + "```\n",
+    ],
+)
+def test_blocks_of_other_things_are_not_taken_for_the_module(answer: str) -> None:
+    source, _, problem = extract_code(answer.format(CODE))
+    assert (source, problem) == (CODE, None)
+
+
+def test_a_block_that_is_indented_as_a_whole_is_not_indented_code() -> None:
+    indented = "".join(f"   {line}" for line in f"```python\n{CODE}```\n".splitlines(keepends=True))
+    assert extract_code(f"1. The code:\n\n{indented}2. Enjoy.") == (CODE, "1. The code:", None)
+
+
 def test_an_answer_without_fences_is_code() -> None:
     assert extract_code(CODE) == (CODE, "", None)
 
