@@ -120,7 +120,7 @@ def run(
                 limit=settings.limit,
                 origin=origin,
             )
-            _say_what_was_found(records)
+            _say_what_was_found(records, Path(settings.results))
             wishes = Wishes.of(batch.settings, retry_failed=wishes.retry_failed)
             duplicates = _duplicates(workplace, batch, wishes)
             task = _ideas_task(parts, wishes, duplicates)
@@ -224,10 +224,10 @@ def _ideas_task(parts: Parts, wishes: Wishes, duplicates: Duplicates) -> IdeasTa
     return IdeasTask(_shown_name(parts.writers), HOLD_OUT, admission)
 
 
-def _say_what_was_found(records: Sequence[IdeaRecord]) -> None:
+def _say_what_was_found(records: Sequence[IdeaRecord], results: Path) -> None:
     """Say of ideas that were finished before where they were."""
     places = Counter(
-        (record.found_in, Path(record.place or "").parent) for record in records if record.found_in
+        (record.found_in, (results / (record.place or "")).parent) for record in records if record.found_in
     )
     for (batch, folder), count in places.items():
         be = "is" if count == 1 else "are"

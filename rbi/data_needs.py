@@ -120,6 +120,18 @@ _CONDITION = re.compile(
     r"|identif\w+|detect\w+|exceed\w*|cross\w*|above|below|spikes?|surg\w+|extremes?|highest|lowest|diverg\w+|coincid\w+)\b",
     re.IGNORECASE,
 )
+# In a list of data, a word alone means the data; in a rule it may be a manner of speaking.
+_LISTED = (
+    ("sentiment", re.compile(r"(?:\w+ ){0,2}sentiment(?: indicators?| gauges?| readings?)?", re.IGNORECASE)),
+)
+# How rules speak of data without its name.
+_SPOKEN_OF = {
+    "order book": r"bids?|asks?|imbalances?",
+    "order flow": r"delta|aggress\w+|footprint",
+    "options": r"puts?|calls?|(?:put|call)\W+(?:put|call)",
+    "sentiment": r"sentiment|tweets?|greed|bullishness",
+    "volatility index": r"vix",
+}
 # Words in the names of data that rules use for other things, too.
 _COMMON_WORDS = frozenset(
     (
@@ -171,7 +183,7 @@ class DataNeed:
 
 
 _PATTERNS = tuple(
-    (name, re.compile(rf"(?<![\w$])(?:{words})(?!\w)", re.IGNORECASE)) for name, words in _VOCABULARY
+    (name, re.compile(rf"(?<!\w)(?:{words})(?!\w)", re.IGNORECASE)) for name, words in _VOCABULARY
 )
 
 
@@ -193,6 +205,17 @@ def needed(texts: Iterable[str], columns: Sequence[str]) -> tuple[DataNeed, ...]
     return _distinct(clauses, columns)
 
 
+def listed(items: Iterable[str], columns: Sequence[str]) -> tuple[DataNeed, ...]:
+    """What the items of a list of data need: what they name, and words that are data where they stand alone."""
+    alone = [
+        DataNeed(name, item.strip(" -*.;"))
+        for item in items
+        for name, pattern in _LISTED
+        if pattern.fullmatch(item.strip(" -*.;")) and not _DEALT_WITH.search(item)
+    ]
+    return tuple({need.name: need for need in (*needed(items, columns), *alone)}.values())
+
+
 def dealt_with(texts: Iterable[str], columns: Sequence[str]) -> tuple[DataNeed, ...]:
     """What the texts name and do without: optional, left out, or replaced by something that bars hold."""
     clauses = (c for c in _clauses(texts) if _DEALT_WITH.search(_UNAVAILABLE.sub(" ", c)))
@@ -207,7 +230,8 @@ def unavailable(texts: Iterable[str], columns: Sequence[str]) -> tuple[DataNeed,
 def speaks_of(text: str, need: DataNeed) -> bool:
     """Whether a text uses a word that stands for the need: *sentiment* where *news sentiment* is needed."""
     words = set(re.findall(r"[a-z]{3,}", f"{need.name} {need.words}".lower())) - _COMMON_WORDS
-    return any(re.search(rf"\b{word}\b", text, re.IGNORECASE) for word in words)
+    words |= {_SPOKEN_OF[need.name]} if need.name in _SPOKEN_OF else set()
+    return any(re.search(rf"\b(?:{word})\b", text, re.IGNORECASE) for word in words)
 
 
 def conditions(text: str, columns: Sequence[str]) -> tuple[DataNeed, ...]:

@@ -17,7 +17,7 @@ from rbi.config import Settings
 from rbi.domain import Idea
 from rbi.errors import ExitCode, RbiError, UsageError
 from rbi.intake.links import find_links
-from rbi.intake.sources import Ideas
+from rbi.intake.sources import Ideas, Refused
 from rbi.plan_view import quote_lines
 from rbi.prompts import Prompts, read_prompts
 from rbi.quote import ASKED_STAGES, BYTES_A_TOKEN, MeasuredUsage, Quote, Work, quote
@@ -50,7 +50,7 @@ class Plan:
     screening: Screening
     batch: str = ""
     finished: int = 0
-    refused: int = 0
+    refused: tuple[Refused, ...] = ()
     with_documents: int = 0
 
 
@@ -98,7 +98,7 @@ def plan(settings: Settings, ideas: Ideas, wishes: Wishes = NO_WISHES) -> Plan:
         screening,
         known.batch,
         finished=len(known.selected.texts) - len(known.selected.left),
-        refused=len(ideas.refused),
+        refused=ideas.refused,
         with_documents=sum(bool(find_links(text)) for text in left),
     )
 

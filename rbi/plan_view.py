@@ -22,6 +22,7 @@ from rbi.quote import (
     Range,
     StageQuote,
 )
+from rbi.screening import some
 from rbi.terminal import printable
 
 if TYPE_CHECKING:
@@ -56,7 +57,10 @@ def plan_page(made: Plan) -> RenderableType:
     elif made.finished:
         lines[0] += f"; {made.finished} finished in other batches are left out"
     if made.refused:
-        lines.append(f"{_count(made.refused, 'line')} of the file cannot be ideas")
+        lines.append(
+            f"{_count(len(made.refused), 'entry')} cannot be {'an idea' if len(made.refused) == 1 else 'ideas'}"
+        )
+        lines += some([f"{one.place}: {one.what}" for one in made.refused])
     if made.with_documents:
         lines.append(
             f"{_count(made.with_documents, 'idea')} with links: the length of documents is not counted"
@@ -86,7 +90,7 @@ def plan_json(made: Plan) -> dict[str, Any]:
         "ideas": quote.ideas,
         "batch": made.batch or None,
         "finished_ideas": made.finished,
-        "refused_lines": made.refused,
+        "refused_lines": len(made.refused),
         "ideas_with_documents": made.with_documents,
         "flagged_ideas": len(made.screening.flagged),
         "near_duplicates": len(made.screening.near),

@@ -40,7 +40,7 @@ class Screening:
         if self.flagged:
             fate = "run all the same" if self.wishes.keep_flagged else "not run unless --keep-flagged is said"
             yield f"{counted(len(self.flagged), 'line')} may be no idea: {fate}"
-            yield from _some([f"{place}: {found.reason}" for place, found in self.flagged])
+            yield from some([f"{place}: {found.reason}" for place, found in self.flagged])
         if self.near:
             fate = (
                 "run once where their numbers are the same"
@@ -48,7 +48,7 @@ class Screening:
                 else "each is run unless --dedupe is said"
             )
             yield f"{counted(len(self.near), 'idea')} nearly the same as an earlier one: {fate}"
-            yield from _some([f"{one.place} is like {one.leader}: {one.differs}" for one in self.near])
+            yield from some([f"{one.place} is like {one.leader}: {one.differs}" for one in self.near])
 
 
 def screen(ideas: Ideas, chosen: frozenset[str], wishes: Wishes) -> Screening:
@@ -76,7 +76,8 @@ def _left_out(texts: Mapping[str, str]) -> set[str]:
     return set(Duplicates(Idea(number, text) for number, text in enumerate(texts.values(), start=1)))
 
 
-def _some(lines: list[str]) -> Iterator[str]:
+def some(lines: list[str]) -> Iterator[str]:
+    """The first few lines, and how many more there are."""
     yield from (f"  {printable(line, longest=200)}" for line in lines[:SHOWN])
     if len(lines) > SHOWN:
         yield f"  and {len(lines) - SHOWN} more"

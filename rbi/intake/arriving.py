@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rbi.errors import RbiError
-from rbi.intake.lines import Tail, decoded, joined, split
+from rbi.intake.lines import LONGEST_IDEA, Entry, Tail, decoded, joined, split
 from rbi.intake.news import Clock, Known, News, is_due
 from rbi.intake.sources import STDIN, STDIN_SHOWN, Found, Ideas
 
 _CHUNK = 64 * 1024
 _MOST_WAITING = 4 * 1024 * 1024
+_LONGEST_KEPT = 2**18  # of a line that has no end yet: far more than an idea may have
 
 
 class FollowedInput:
@@ -33,6 +34,7 @@ class FollowedInput:
         self._text = ""
         self._passed = 0  # lines
         self._since = clock()
+        self._cut = 0  # characters of the line that has no end yet, counted and not kept
         self._has_ended = False
 
     def begin(self) -> Ideas:
@@ -47,15 +49,15 @@ class FollowedInput:
         tail = None if self._has_ended else Tail()
         found = Found()
         for entry in joined(split([self._text], tail), tail):
-            found.add_entries((replace(entry, line=self._passed + entry.line),), STDIN_SHOWN)
+            found.add_entries((self._placed(entry),), STDIN_SHOWN)
         if tail is None:
             self._text = ""
             return replace(self._known.news(found), is_last=True)
         if tail.last is not None and is_due(tail, now - self._since):
-            last = replace(tail.last, line=self._passed + tail.last.line)
-            found.add_entries((last,), STDIN_SHOWN)
+            found.add_entries((self._placed(tail.last),), STDIN_SHOWN)
             tail.last = None
         self._forget(tail)
+        self._cut_what_is_too_long()
         return self._known.news(found)
 
     def _receive(self) -> bool:
@@ -79,6 +81,21 @@ class FollowedInput:
     def _chunks(self) -> Iterator[bytes]:
         while self._waiting:
             yield self._waiting.popleft()
+
+    def _placed(self, entry: Entry) -> Entry:
+        """The entry with its line in all that arrived, and its whole length."""
+        length = entry.length
+        if length > LONGEST_IDEA:
+            length, self._cut = length + self._cut, 0
+        return replace(entry, line=self._passed + entry.line, length=length)
+
+    def _cut_what_is_too_long(self) -> None:
+        """Keep no more than the beginning of a line that does not end: it is refused, and the next ones count."""
+        begins = self._text.rfind("\n") + 1
+        longer = len(self._text) - begins - _LONGEST_KEPT
+        if longer > 0:
+            self._cut += longer
+            self._text = self._text[: begins + _LONGEST_KEPT]
 
     def _forget(self, tail: Tail) -> None:
         """Keep of the text only what may go on."""

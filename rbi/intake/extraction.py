@@ -129,7 +129,7 @@ def _check_html(raw: str, text: str, length: int) -> None:
 def _markup(content: bytes, charset: str) -> str | bytes:
     """Decoded as the server says; else left to the library, which looks at the page itself."""
     if charset:
-        with contextlib.suppress(LookupError, UnicodeDecodeError):
+        with contextlib.suppress(LookupError, ValueError):
             # Not every codec leads to text, and an encoding declared inside must not be seen again.
             return content.decode(charset).removeprefix("\ufeff")
     return content

@@ -17,7 +17,7 @@ from rbi.errors import RbiError, UsageError
 from rbi.intake.arriving import FollowedInput
 from rbi.intake.lines import Tail, entries
 from rbi.intake.news import BLOCK_STILL_S, NOTHING, Clock, Following, Known, News, Once, is_due
-from rbi.intake.sources import STDIN, Found, Ideas, chunks, idea_files, open_ideas
+from rbi.intake.sources import STDIN, Found, Ideas, chunks, idea_files, open_ideas, source_path
 
 FILE_LOOK_S = 0.1
 FOLDER_LOOK_S = 0.3
@@ -32,7 +32,7 @@ def follow(spec: str, stdin: BinaryIO, clock: Clock = time.monotonic) -> Followi
 
     Raises `UsageError` for what can be read only once.
     """
-    path = Path(spec).expanduser()
+    path = source_path(spec)
     if spec == STDIN:
         return FollowedInput(stdin, clock)
     if path.is_dir():

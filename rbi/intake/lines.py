@@ -150,14 +150,19 @@ def decoded(chunks: Iterable[bytes], where: str, *, is_whole: bool = True) -> It
     """
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
     decoder: codecs.IncrementalDecoder | None = None
-    encoding, passed, line = "", 0, 1
+    encoding, passed, line, start = "", 0, 1, b""
     for chunk in _with_end(chunks) if is_whole else filter(None, chunks):
+        is_last = not chunk
         if decoder is None:
-            encoding, passed = _encoding(chunk, where)
-            decoder, chunk = codecs.getincrementaldecoder(encoding)(), chunk[passed:]
+            start += chunk
+            if not is_last and _may_become_a_mark(start):
+                yield ""
+                continue
+            encoding, passed = _encoding(start, where)
+            decoder, chunk = codecs.getincrementaldecoder(encoding)(), start[passed:]
         waiting = len(decoder.getstate()[0])
         try:
-            text = newlines.decode(decoder.decode(chunk, not chunk), not chunk)
+            text = newlines.decode(decoder.decode(chunk, is_last), is_last)
         except UnicodeDecodeError as error:
             line += error.object[: error.start].count(b"\n")
             detail = f"byte {passed - waiting + error.start} is not valid {_NAMES[encoding]}"
@@ -170,6 +175,10 @@ def decoded(chunks: Iterable[bytes], where: str, *, is_whole: bool = True) -> It
 def _with_end(chunks: Iterable[bytes]) -> Iterator[bytes]:
     yield from filter(None, chunks)
     yield b""
+
+
+def _may_become_a_mark(start: bytes) -> bool:
+    return any(len(start) < len(mark) and mark.startswith(start) for mark, _ in _BOMS)
 
 
 def _encoding(start: bytes, where: str) -> tuple[str, int]:

@@ -16,12 +16,19 @@ _VIDEO = re.compile(r"[A-Za-z0-9_-]{11}")
 _MARKS = ("://", "www.", "youtu", ".pdf")
 _SITES = r"(?:www\.|(?:(?:www|m|music|gaming)\.)?youtube(?:-nocookie)?\.com/|youtu\.be/)"
 _URL = re.compile(rf"(?<![\w@./-])(?:[a-z][a-z0-9+.-]{{1,20}}://|{_SITES})[^\s<>\"“”`|]+", re.IGNORECASE)
-# "example.com/rules" and nothing else: inside a sentence such a word may be anything.
-_BARE = re.compile(r"(?:[\w-]+\.)+[a-z]{2,24}(?::\d+)?/\S*", re.IGNORECASE)
+# "example.com/rules" and nothing else, perhaps as an item of a list or with a scheme that is misspelt: inside a
+# sentence such a word may be anything.
+_BARE = re.compile(
+    r"(?:[-*+•]\s+|\d{1,4}[.)]\s+)?[<(\[\"']?"
+    r"(?P<url>(?:https?:?[/\\]{1,2}|//)?(?:(?:[\w-]+\.)+[^\W\d_]{2,24}|\d+(?:\.\d+){3}|localhost)(?::\d+)?[/\\][^\s<>\"']*)"
+    r"[>\])\"']?",
+    re.IGNORECASE,
+)
 _PATH_QUOTED = re.compile(r"[\"'“`]([^\"'“”`\n]*[^\"'“”`\n/.]\.pdf)[\"'”`]", re.IGNORECASE)
 _PATH_WORD = re.compile(r"(?<![^\s(\[])([^\s()\[\]\"'“”`<>]*[\w)]\.pdf)(?=$|[\s.,;:!?)\]])", re.IGNORECASE)
 _PATH_WHOLE = re.compile(r"(?:[/~]|\.{1,2}/|[a-z]:\\)[^\n]*\.pdf", re.IGNORECASE)
-_WRAPPING = re.compile(r"[\s<>()\[\]\"'“”`*_.,;:!-]*")
+_WRAPPING = re.compile(r"(?:\d{1,4}[.)](?:\s|$))?[+•\s<>()\[\]\"'“”`*_.,;:!-]*")
+_SCHEME = re.compile(r"https?:?[/\\]", re.IGNORECASE)
 _MARKDOWN_LABEL = re.compile(r"^!?\[[^\]\n]*\](?=\()")
 _TRAILING = ".,;:!?'*_~"
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
@@ -85,12 +92,14 @@ def video_id(url: str) -> str:
 def _all(text: str) -> Iterator[Link]:
     stripped = text.strip()
     lower = stripped.lower()
+    bare = _BARE.fullmatch(stripped)
+    if bare:
+        url = _without_punctuation(bare["url"])
+        start = text.index(stripped) + bare.start("url")
+        yield _web(_with_scheme(url), start, start + len(url))
+        return
     if " " in stripped and not any(mark in lower for mark in _MARKS):
         return  # as nearly all ideas are; the patterns are slow
-    if _BARE.fullmatch(stripped):
-        start = text.index(stripped)
-        yield _web(f"https://{stripped}", start, start + len(stripped))
-        return
     urls = [_url(match) for match in _URL.finditer(text)]
     yield from urls
     if _PATH_WHOLE.fullmatch(stripped) and not urls:
@@ -104,6 +113,11 @@ def _all(text: str) -> Iterator[Link]:
             if not any(start < other_end and other < end for other, other_end in taken):
                 taken.append((start, end))
                 yield Link(LinkKind.FILE, match[1], start, end)
+
+
+def _with_scheme(url: str) -> str:
+    # A misspelt scheme stays: fetching says that it is no address.
+    return f"https:{url}" if url.startswith("//") else url if _SCHEME.match(url) else f"https://{url}"
 
 
 def _url(match: re.Match[str]) -> Link:

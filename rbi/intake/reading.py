@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import subprocess
@@ -23,6 +24,16 @@ MOST_MEMORY = 2**29
 _LONGEST_TITLE = 200
 _WAKES_EVERY_S = 0.25
 _PROGRAM = Path(__file__).with_name("extraction.py")
+# What Python decodes and no page is written in. The first two take hours for a large text.
+_NO_CHARSETS = (
+    "punycode",
+    "idna",
+    "undefined",
+    "unicode-escape",
+    "unicode_escape",
+    "raw-unicode-escape",
+    "utf-7",
+)
 _KEPT = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL")  # no key of the user's is among them
 
 
@@ -82,9 +93,11 @@ def _finished(text: str, title: str, notes: tuple[str, ...], where: str, *, is_c
 
 
 def _plain(fetched: Fetched) -> str:
+    charset = fetched.charset or "utf-8-sig"
     try:
-        return fetched.content.decode(fetched.charset or "utf-8-sig")
-    except (LookupError, UnicodeDecodeError):
+        # "undefined" decodes nothing.
+        return fetched.content.decode("undefined" if codecs.lookup(charset).name in _NO_CHARSETS else charset)
+    except (LookupError, ValueError):
         raise DocumentFailed(Trouble.BROKEN, "it is not the text that it claims to be", fetched.url) from None
 
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from rbi.domain import normalised
 from rbi.intake.links import find_links
+from rbi.terminal import counted
 
 _FEWEST_WORDS = 3
 _LONGEST_HEADING = 120
@@ -151,7 +152,7 @@ def _no_rule(text: str) -> Flag | None:
     words = re.findall(r"\w+", text)
     has_action, has_condition = bool(_ACTION.search(text)), bool(_CONDITION.search(text))
     if len(words) < _FEWEST_WORDS and not has_action:
-        return Flag(Suspicion.NO_RULE, f"only {len(words)} words, and none of them buys or sells")
+        return Flag(Suspicion.NO_RULE, f"only {counted(len(words), 'word')}, and nothing in it buys or sells")
     if not has_action and not has_condition:
         return Flag(Suspicion.NO_RULE, "no word of it says when to enter or exit")
     return None

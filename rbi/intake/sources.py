@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ LARGEST_FILE = 256 * 1024 * 1024
 _LARGEST_IDEA_FILE = 8 * LONGEST_IDEA  # front matter and four bytes a character
 _LONGEST_FRONT_MATTER = 200  # lines
 _LONGEST_TITLE = 200
+# A key, an item or a line of a value above, a comment, nothing: not an idea between two rules.
+_IN_FRONT_MATTER = re.compile(r"[\w\"'][^:]*:(?:\s|$)|- |[ \t]|#|[]}]|$")
 _SUFFIXES = (".md", ".txt")
 _CHUNK = 64 * 1024
 
@@ -93,7 +96,7 @@ def read_source(spec: str, stdin: BinaryIO) -> Ideas:
     if the source is not there, is not text, or holds no idea at all.
     """
     found = Found()
-    path = Path(spec).expanduser()
+    path = source_path(spec)
     if spec == STDIN:
         base = Path()
         found.add_entries(entries(chunks(stdin, STDIN_SHOWN), STDIN_SHOWN), STDIN_SHOWN)
@@ -108,6 +111,16 @@ def read_source(spec: str, stdin: BinaryIO) -> Ideas:
     if not found.ideas:
         raise _no_ideas(spec, found.refused, is_folder=base == path and spec != STDIN)
     return Ideas(spec, base, tuple(found.ideas), tuple(found.refused), tuple(found.repeated))
+
+
+def source_path(spec: str) -> Path:
+    """The path that ``spec`` names. Raises `RbiError` for the home of a user that is not there."""
+    try:
+        return Path(spec).expanduser()
+    except RuntimeError:
+        raise RbiError(
+            "there is no such home folder", where=spec, fix="check the name after ~, or write ./~"
+        ) from None
 
 
 @dataclass(slots=True)
@@ -254,11 +267,11 @@ def _one_idea(path: Path) -> tuple[str, str]:
 def without_front_matter(text: str) -> tuple[str, str]:
     """The text below its front matter, and the ``title`` or ``name`` in there.
 
-    A ``---`` line at the top that no other follows is a part of the text.
+    A ``---`` line at the top that no other follows is a part of the text, and so is what is no ``key: value``.
     """
     lines = text.split("\n")
     marks = [n for n, line in enumerate(lines[:_LONGEST_FRONT_MATTER]) if line.rstrip() == "---"]
-    if len(marks) < 2 or marks[0] != 0:
+    if len(marks) < 2 or marks[0] != 0 or not all(map(_IN_FRONT_MATTER.match, lines[1 : marks[1]])):
         return text.strip(), ""
     values = dict(_key_values(lines[1 : marks[1]]))
     title = values.get("title") or values.get("name", "")

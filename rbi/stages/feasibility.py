@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rbi.data_needs import DataNeed, conditions, dealt_with, needed, needs_in, speaks_of, unavailable
+from rbi.data_needs import DataNeed, conditions, dealt_with, listed, needed, needs_in, speaks_of, unavailable
 from rbi.domain import Draft, Outcome, OutcomeKind
 from rbi.research_note import Coverage, ResearchNote
 from rbi.stages.context import Context
@@ -34,7 +34,7 @@ def missing_data(note: ResearchNote, idea: str, columns: Sequence[str]) -> tuple
     rules = (*note.entries, *note.exits, *(indicator.name for indicator in note.indicators))
     needed_by_rules = needed(rules, columns)
     if note.data_needed:
-        found = needed(note.data_needed, columns)
+        found = listed(note.data_needed, columns)
         if note.has_rules and not needed_by_rules:  # what is listed and never traded on is not needed
             found = tuple(need for need in found if any(speaks_of(rule, need) for rule in rules))
         used = {need.name for need in needed_by_rules}

@@ -141,6 +141,22 @@ def test_data_that_is_listed_and_never_traded_on_ends_nothing() -> None:
     assert judged(note("OHLCV, sentiment data", "sentiment > 0.5 and RSI(2) < 10")) is not None
 
 
+@pytest.mark.parametrize(
+    ("data", "rule", "cause"),
+    [
+        ("- Sentiment", "sentiment turns positive", "sentiment"),
+        ("- Market sentiment indicator", "market sentiment is bullish", "sentiment"),
+        ("- Level 2 order book", "bid imbalance > 2", "order_book"),
+        ("- Order-book depth", "bids exceed asks", "order_book"),
+        ("- $VIX", "$VIX above 30", "volatility_index"),
+    ],
+)
+def test_rules_may_speak_of_listed_data_in_other_words(data: str, rule: str, cause: str) -> None:
+    outcome = judged(note(data, rule))
+    assert outcome is not None
+    assert outcome.cause == cause
+
+
 def test_every_need_is_named_and_the_first_is_the_cause() -> None:
     outcome = judged(note("OHLCV, open interest, VIX", "VIX > 30 and open interest falls"))
     assert outcome is not None

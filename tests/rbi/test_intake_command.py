@@ -169,7 +169,7 @@ def test_a_finished_idea_is_found_in_its_batch_and_again_makes_a_new_trial(place
     planned = json.loads(place.rbi("plan", "ideas.txt", "--data", "GOOG", "--json"))
     assert (planned["ideas"], planned["finished_ideas"]) == (1, 1)
     place.run("--name", "second")
-    assert "1 idea is finished in batch first" in place.said
+    assert "1 idea is finished in batch first, see results/first;" in place.said
     found = place.rows()[1]
     assert (found["number"], found["outcome"], found["folder"].split("/")[0]) == (2, "traded", "first")
     assert place.status()["answers"] == 2

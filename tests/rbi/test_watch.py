@@ -193,6 +193,22 @@ def test_lines_arrive_on_standard_input_until_its_end(pipe: tuple[int, io.Buffer
     assert ([(i.text, i.place.line) for i in last.ideas], last.is_last) == ([("thr\u00e9e", 4)], True)
 
 
+def test_a_line_without_an_end_on_standard_input_stops_none_that_follow(
+    pipe: tuple[int, io.BufferedReader],
+) -> None:
+    writing, stream = pipe
+    followed = FollowedInput(stream)
+    followed.begin()
+    for _ in range(80):
+        os.write(writing, b"x" * 2**16)
+        assert followed.look() == News()
+    os.write(writing, b"\nbuy low\n")
+    os.close(writing)
+    last = followed.look()
+    assert [(idea.text, idea.place.line) for idea in last.ideas] == [("buy low", 2)]
+    assert [one.what[:9] for one in last.refused] == ["5,242,880"]
+
+
 def test_a_followed_file_is_opened_once_for_each_change(tmp_path: Path) -> None:
     written_long_ago(tmp_path / "ideas.txt", "one\n")
     opened = []

@@ -161,6 +161,12 @@ def test_a_document_without_an_idea_in_it_says_why(page: Fetched, trouble: Troub
     assert failure.where == "https://a.org/page"
 
 
+@pytest.mark.parametrize("charset", ["punycode", "undefined", "idna", "unicode_escape", "rot13", "none-such"])
+def test_a_charset_in_which_no_page_is_written_is_refused(charset: str) -> None:
+    shelf = Shelf(text=Fetched("https://a.org/text", Kind.TEXT, charset, RULE.encode()))
+    assert fails("https://a.org/text", shelf).trouble is Trouble.BROKEN
+
+
 def test_a_local_pdf_is_read_from_beside_the_ideas(tmp_path: Path) -> None:
     (tmp_path / "paper.pdf").write_bytes(pdf(RULE * 2, RULE, title="Averages\u202e"))
     found = brief("paper.pdf", Shelf(), base=tmp_path)

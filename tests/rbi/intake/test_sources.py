@@ -133,6 +133,23 @@ def test_three_dashes_without_an_end_are_text(tmp_path: Path) -> None:
     assert read_source(str(tmp_path), io.BytesIO()).texts == ("---\nbuy low",)
 
 
+def test_an_idea_between_two_rules_is_no_front_matter(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("---\nbuy low\n---\nsell high", "utf-8")
+    (tmp_path / "b.md").write_text("---\ntags:\n- x\n# y\n\nnote: >\n  z\n---\nbuy high", "utf-8")
+    assert read_source(str(tmp_path), io.BytesIO()).texts == ("---\nbuy low\n---\nsell high", "buy high")
+
+
+def test_the_home_of_nobody_is_an_error_that_can_be_mended() -> None:
+    with pytest.raises(RbiError, match="no such home"):
+        read_source("~nobody-is-called-so/ideas.txt", io.BytesIO())
+
+
+def test_a_byte_order_mark_may_arrive_in_pieces() -> None:
+    for encoding in ("utf-8-sig", "utf-16"):
+        pieces = [bytes([byte]) for byte in "buy low".encode(encoding)]
+        assert [entry.text for entry in entries(pieces, "f")] == ["buy low"]
+
+
 def test_a_folder_without_an_idea_says_so(tmp_path: Path) -> None:
     with pytest.raises(RbiError, match="folder holds no idea"):
         read_source(str(tmp_path), io.BytesIO())
