@@ -44,7 +44,9 @@ class Commands:
     def _how_it_ended(self) -> str:
         code = self._process.wait()
         self._said.seek(0)
-        return f"the process that commands are forked from has ended with {code}: {self._said.read().decode()}"
+        return (
+            f"the process that commands are forked from has ended with {code}: {self._said.read().decode()}"
+        )
 
     def run(
         self, *arguments: str, folder: Path, environ: Mapping[str, str], stdin: str = ""

@@ -23,10 +23,12 @@ CONCRETE = (
     "rbi.journal",
     "rbi.effects",
     "rbi.app",
+    "rbi.assembly",
+    "rbi.parts",
     "rbi.cli",
     "rbi.progress",
 )
-SINKS = ("rbi.progress", "rbi.views", "rbi.show", "rbi.doctor", "rbi.cli", "rbi.app")
+SINKS = ("rbi.progress", "rbi.views", "rbi.show", "rbi.doctor", "rbi.cli", "rbi.app", "rbi.assembly")
 
 
 def imports(path: Path) -> Iterator[str]:

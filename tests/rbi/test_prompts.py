@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.providers.offline.writer import OfflineWriter
-from rbi.app import Parts
 from rbi.config import Settings
 from rbi.errors import UsageError
 from rbi.init import write_first_files
+from rbi.parts import Parts
 from rbi.prompts import read_prompts, shipped
 from rbi.records import BatchRecord
 from rbi.workplace import check_identity
