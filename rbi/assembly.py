@@ -23,6 +23,7 @@ from rbi.batch import Batch, StopSignal
 from rbi.cache import cache_folder
 from rbi.closing import close
 from rbi.config import Settings
+from rbi.data.slices import write_other_future
 from rbi.effects import JournaledEffects
 from rbi.errors import UsageError
 from rbi.events import BatchStarted, Events, Notice, RunFolderChanged
@@ -106,6 +107,7 @@ def carry_out(
             effects[mode],
             slices,
             parts.environment.versions,
+            write_other_future,
             debug_rounds=settings.debug_rounds,
             goal=goal(settings),
         )

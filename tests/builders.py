@@ -129,7 +129,7 @@ class ScriptedEffects:
 
 
 def context(effects: ScriptedEffects) -> Context:
-    return Context(effects, (bars("GOOG"), bars("EURUSD")), VERSIONS)
+    return Context(effects, (bars("GOOG"), bars("EURUSD")), VERSIONS, lambda bars, first: bars)
 
 
 class NoLibrary:

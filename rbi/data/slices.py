@@ -14,6 +14,7 @@ import numpy as np
 
 from rbi.data.bars import Bars
 from rbi.data.catalog import Dataset
+from rbi.data.futures import with_other_future
 from rbi.errors import RbiError
 from runners.base import BarsFile
 
@@ -118,3 +119,20 @@ def _replace(path: Path, content: bytes) -> None:
         os.replace(temporary, path)  # noqa: PTH105  its atomicity is documented under this name
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def open_prices(bars: BarsFile) -> tuple[float, ...]:
+    """The open price of each bar."""
+    with np.load(bars.path, allow_pickle=False) as arrays:
+        return tuple(arrays["Open"].tolist())
+
+
+def write_other_future(bars: BarsFile, first: int) -> BarsFile:
+    """Write, beside a file of bars, one whose bars are others from the open of bar ``first`` on, and describe it.
+
+    Raises as `write_npz` and `rbi.data.futures.with_other_future` do.
+    """
+    with np.load(bars.path, allow_pickle=False) as arrays:
+        real = Bars(*(arrays[name] for name in ("time", "Open", "High", "Low", "Close", "Volume")))
+    other = Slice(bars.name, f"{bars.part}-other-from-{first}", with_other_future(real, first))
+    return write_npz(other, bars.path.parent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -88,12 +88,14 @@ _LIBRARIES = {"talib": "TA-Lib", "pandas_ta": "pandas-ta", "scipy": "SciPy"}
 class Context:
     """``versions`` are those of the strategy environment; ``slices`` hold dev bars only, with these ``columns``.
 
+    ``other_future`` writes bars that are others from the open of a bar (0-based) on.
     ``debug_rounds`` is the most answers of a model that an idea's strategy is debugged with.
     """
 
     effects: Effects
     slices: tuple[BarsFile, ...]
     versions: Mapping[str, str]
+    other_future: Callable[[BarsFile, int], BarsFile]
     admission: Admission = ADMIT_ALL_BUT_FLAGGED
     debug_rounds: int = 10
     goal: Goal = Goal()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from rbi.data.slices import open_prices
 from rbi.domain import Draft
 from rbi.optimizing.noise import LEVEL, compare
 from rbi.optimizing.score import score_of
@@ -11,6 +12,7 @@ from rbi.optimizing.shown import figure
 from rbi.stages.context import Context, Scenario
 from rbi.stages.debug import rejected
 from rbi.validation.gates import COST_FACTOR, GATES, OF_ONE_RUN, Evidence, failed
+from rbi.validation.looking_ahead import cuts, difference
 from runners.base import EquityCurve, RunResult
 
 STAGE = "optimize"
@@ -102,4 +104,22 @@ def _with_more_runs(draft: Draft, context: Context, evidence: Evidence) -> tuple
     results = context.effects.scores(draft.idea, STAGE, draft.attempts[-1].source, [*again, *dearer])
     repeated = evidence.repeated if evidence.repeated is not None else results[: len(again)]
     draft = replace(draft, tries=draft.tries + len(results))
-    return draft, replace(evidence, repeated=repeated, dearer=results[len(again) :])
+    evidence = replace(evidence, repeated=repeated, dearer=results[len(again) :], ahead="")
+    return _tried_ahead(draft, context, evidence) if not any(failed(GATES, evidence)) else (draft, evidence)
+
+
+def _tried_ahead(draft: Draft, context: Context, evidence: Evidence) -> tuple[Draft, Evidence]:
+    """The evidence with runs on bars that have other futures, up to the first that shows something."""
+    tried = 0
+    for backtest in draft.backtests_of(len(draft.attempts)):
+        opens = open_prices(backtest.bars)
+        for first in cuts(backtest, opens):
+            scenario = Scenario(context.other_future(backtest.bars, first))
+            other = context.effects.backtest(draft.idea, STAGE, draft.attempts[-1].source, scenario)
+            tried += 1
+            seen = difference(backtest, other, first, opens)
+            if seen:
+                seen = f"{backtest.bars.name}: {seen}"
+                return replace(draft, tries=draft.tries + tried), replace(evidence, ahead=seen)
+    seen = "" if tried else "there is no trade that could show it"
+    return replace(draft, tries=draft.tries + tried), replace(evidence, ahead=seen)

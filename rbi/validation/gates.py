@@ -28,13 +28,15 @@ class Evidence:
     """What is known of a version: one result for each dataset, in the same order everywhere.
 
     ``repeated`` are those of the same run made once more, ``dearer`` those with costs times `COST_FACTOR`; ``None``
-    where that was not done. ``problems`` are what the check found without running it.
+    where that was not done. ``problems`` are what the check found without running it. ``ahead`` is how it was seen to
+    look ahead when it was run on bars with other futures: empty if it does not, ``None`` if that was not tried.
     """
 
     results: tuple[RunResult, ...]
     problems: tuple[Problem, ...] = ()
     repeated: tuple[RunResult, ...] | None = None
     dearer: tuple[RunResult, ...] | None = None
+    ahead: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,13 @@ def looks_back_only(evidence: Evidence) -> str:
     return f"line {ahead.line} looks ahead: {ahead.message}" if ahead else ""
 
 
+def decides_without_the_future(evidence: Evidence) -> str:
+    """With other bars to come it has decided the same until then."""
+    if evidence.ahead is None:
+        return "it was not run on bars with another future"
+    return evidence.ahead
+
+
 def deterministic(evidence: Evidence) -> str:
     """The same run made once more gives the same statistics."""
     if evidence.repeated is None:
@@ -140,7 +149,12 @@ OF_ONE_RUN: tuple[Gate, ...] = (
     Gate("no loss", loses_nothing),
 )
 """Those that one run on every dataset answers."""
-GATES: tuple[Gate, ...] = (*OF_ONE_RUN, Gate("deterministic", deterministic), Gate("costs", bears_costs))
+GATES: tuple[Gate, ...] = (
+    *OF_ONE_RUN,
+    Gate("deterministic", deterministic),
+    Gate("costs", bears_costs),
+    Gate("no look-ahead, tried", decides_without_the_future),
+)
 """All of them. The last ones need more runs."""
 
 
