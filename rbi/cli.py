@@ -358,7 +358,7 @@ def _settings(parser: argparse.ArgumentParser, keys: Sequence[str]) -> None:
 
 def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
     said = {key: value for key, value in vars(arguments).items() if key in BY_KEY}
-    if getattr(arguments, "ideas_file", None):
+    if getattr(arguments, "ideas_file", None) is not None:
         said["ideas"] = arguments.ideas_file
     return said
 

@@ -382,6 +382,7 @@ def test_a_table_never_cuts_a_number(done: Place, width: int) -> None:
         (["run", "ideas.txt", "--name", "rbi.db"], 2, "--name"),
         (["run", "ideas.txt", "--env", "current", "--config", "."], 2, "rbi init"),
         (["resume"], 1, "rbi run"),
+        (["plan", ""], 2, "ideas must not be empty"),
         (["results"], 1, "rbi run"),
         (["show", "1"], 1, "rbi run"),
     ],
