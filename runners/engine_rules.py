@@ -143,6 +143,13 @@ ATTRIBUTE_RULES = (
     Rule(
         FailureKind.ARRAY_AS_SERIES,
         _SERIES,
+        bases=names("TypeError"),
+        module="pandas",
+        message=r"you passed a ['\"]?(_Array|_Indicator)",
+    ),
+    Rule(
+        FailureKind.ARRAY_AS_SERIES,
+        _SERIES,
         bases=names("AttributeError"),
         message=r"^'(_Array|_Indicator|numpy\.ndarray)' object has no attribute",
     ),

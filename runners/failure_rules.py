@@ -115,6 +115,13 @@ _REST = (
     Rule(FailureKind.ERROR, "Define or import that name before it is used.", bases=names("NameError")),
     Rule(
         FailureKind.ERROR,
+        "There is no trade there yet: an order becomes one on the next bar. Ask for it with `if self.trades:` first.",
+        bases=names("IndexError"),
+        message="tuple index out of range",
+        source=r"\b(trades|orders)\[",
+    ),
+    Rule(
+        FailureKind.ERROR,
         "There are not that many values yet: check len(self.data) before looking back.",
         bases=names("IndexError"),
     ),

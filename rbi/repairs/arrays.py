@@ -13,6 +13,7 @@ from rbi.repairs.module import Module
 from rbi.repairs.series_names import PLACES, SERIES_ONLY, SERIES_VALUES
 
 RULE = "array_as_series"
+_FITTED = frozenset({"fillna", "combine_first", "corr", "cov"})
 _NEEDS_TIMES = frozenset({"vwap", "vp"})
 
 
@@ -34,6 +35,20 @@ def wrap(module: Module, flow: Flow) -> Iterator[Proposal]:
         edit = _plainer(module, node) or _as_series(module, flow, node.value)
         if edit:
             reason = f"an array has no .{node.attr}: only a pandas Series has it"
+            yield Proposal(RULE, reason, (edit,))
+
+
+def given_to_series(module: Module, flow: Flow) -> Iterator[Proposal]:
+    """``series.fillna(array)``: pandas fits what these methods are given by its index, and refuses an array."""
+    for node in module.nodes:
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and len(node.args) == 1):
+            continue
+        owner, value = flow.of(node.func.value), node.args[0]
+        if node.func.attr not in _FITTED or not owner.is_series or not flow.of(value).is_array:
+            continue
+        edit = None if module.is_guarded(node) else _as_series(module, flow, value)
+        if edit:
+            reason = f"{node.func.attr} takes no array: only a pandas Series"
             yield Proposal(RULE, reason, (edit,))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections import Counter
 from collections.abc import Iterator
 
@@ -23,6 +24,8 @@ def bare(module: Module, _flow: Flow) -> Iterator[Proposal]:
         name, strategy = node.id, module.strategy(node)
         if strategy is None or not own[strategy][name] or module.bound[name] != bound[name]:
             continue
+        if hasattr(builtins, name):
+            continue  # Python's own is read
         if _has_self(module, node):
             edit = module.text.replace(node, f"self.{name}")
             yield Proposal("undefined", f"{name} belongs to the class: it is self.{name}", (edit,))

@@ -17,6 +17,8 @@ TIMES = frozenset(
     {"Date", "Datetime", "datetime", "date", "time", "timestamp", "Timestamp", "Time", "DateTime", "dates"}
 )
 
+_ADDING = frozenset({"assign", "insert"})
+
 
 def added(module: Module, flow: Flow, *, everywhere: bool = True) -> frozenset[str]:
     """Columns that a strategy adds to the bars; with ``everywhere`` those a script may add before it, too."""
@@ -28,6 +30,9 @@ def added(module: Module, flow: Flow, *, everywhere: bool = True) -> frozenset[s
                 names |= {str(part.value) for part in ast.walk(node.slice) if isinstance(part, ast.Constant)}
         elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load | ast.Del):
             names |= {node.attr} if flow.of(node.value) is Kind.DATA else set()
+        elif everywhere and isinstance(node, ast.Call) and getattr(node.func, "attr", "") in _ADDING:
+            names |= {str(part.value) for part in node.args if isinstance(part, ast.Constant)}
+            names |= {str(keyword.arg) for keyword in node.keywords}
     return frozenset(names - _made_index(module))
 
 
@@ -48,15 +53,57 @@ def _made_index(module: Module) -> set[str]:
 def spelling(module: Module, flow: Flow) -> Iterator[Proposal]:
     """``close`` is ``Close``; the bars' times are the index."""
     own = added(module, flow)
+    if module.dynamic:
+        return
     for node in module.nodes:
         name = _asked(module, flow, node)
         if name is None or name in module.columns or name in own or module.is_guarded(node):
             continue
         meant = next((c for c in module.columns if c.lower() == name.strip().lower()), None)
-        if meant and not _counts_from_newest(module, node):
+        if meant and meant not in own and not _counts_from_newest(module, node):
+            # A column that a script adds may stand beside the one of the file that it was made from.
             yield Proposal(RULE, f"the column is called {meant}", (_named(module, node, meant),))
-        elif name in TIMES and isinstance(node, ast.Attribute | ast.Subscript) and _readable(module, node):
+        elif (
+            name in TIMES
+            and not may_stay(module, name)
+            and isinstance(node, ast.Attribute | ast.Subscript)
+            and _readable(module, node)
+        ):
             yield Proposal(RULE, "the times of the bars are the index", (_index(module, node),))
+
+
+def may_stay(module: Module, name: str) -> bool:
+    """Whether a script may leave a column of times in its frame: not if it is made the index, or others are chosen."""
+    if module.mode is not Mode.SCRIPT:
+        return False
+    outside = [n for n in module.nodes if module.strategy(n) is None]
+    if any(
+        isinstance(n, ast.Attribute) and n.attr == "index" and isinstance(n.ctx, ast.Store) for n in outside
+    ):
+        return True
+    chosen = [_texts(chooser) for chooser in map(_chooser, outside) if chooser is not None]
+    if any(texts >= set(module.columns) - {"Volume"} and name not in texts for texts in chosen):
+        return False
+    indexes = {
+        str(value.value).lower()
+        for n in outside
+        if isinstance(n, ast.Call) and getattr(n.func, "attr", "") in ("set_index", "read_csv")
+        for value in [*n.args[:1], *(k.value for k in n.keywords if k.arg in ("keys", "index_col"))]
+        if isinstance(value, ast.Constant) and not any(k.arg in ("drop", "append") for k in n.keywords)
+    }
+    return name.lower() not in indexes
+
+
+def _chooser(node: ast.AST) -> ast.List | None:
+    """The list in ``frame[[...]]`` or ``frame.columns = [...]``."""
+    if isinstance(node, ast.Assign):
+        named = any(getattr(target, "attr", "") == "columns" for target in node.targets)
+        return node.value if named and isinstance(node.value, ast.List) else None
+    return node.slice if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.List) else None
+
+
+def _texts(node: ast.AST) -> set[str]:
+    return {str(n.value) for n in ast.walk(node) if isinstance(n, ast.Constant)}
 
 
 def _asked(module: Module, flow: Flow, node: ast.AST) -> str | None:

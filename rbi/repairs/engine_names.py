@@ -21,6 +21,7 @@ from rbi.repairs.libraries import (
 )
 from rbi.repairs.module import Module
 from rbi.repairs.words import words
+from runners.base import Mode
 
 RULE = "invented_attribute"
 _WORTH = frozenset({"portfolio_value", "total_equity", "account_value", "account_equity", "current_equity"})
@@ -32,6 +33,12 @@ _WORTH_CALLED = words(
     getvalue get_value get_equity get_portfolio_value get_account_value get_total_value equity
     """
 )
+_LISTS = {
+    "open_trades": "trades",
+    "open_positions": "trades",
+    "open_orders": "orders",
+    "pending_orders": "orders",
+}
 _ENTERED = {
     "entry_time": "entry_time",
     "entry_date": "entry_time",
@@ -43,6 +50,7 @@ _ENTERED = {
     "open_bar": "entry_bar",
 }
 _CASH_CALLED = frozenset({"get_cash", "getcash", "get_balance", "cash", "get_available_cash"})
+_NO_COLUMNS = frozenset({"i", "_i"})  # what no file has as a column, whatever a script reads
 _AT_FIRST = frozenset({"starting_cash", "initial_cash", "start_cash", "initial_capital", "starting_capital"})
 _CASH = frozenset({"cash", "balance", "available_cash", "_cash", "free_cash", "buying_power"})
 
@@ -58,26 +66,15 @@ def set_on(flow: Flow, strategy: ast.ClassDef, kind: Kind) -> frozenset[str]:
     )
 
 
-def own_names(flow: Flow, strategy: ast.ClassDef) -> frozenset[str]:
-    """What a strategy class defines or sets on itself."""
-    names = set(set_on(flow, strategy, Kind.STRATEGY))
-    for item in strategy.body:
-        if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(item.name)
-        else:
-            names |= {
-                n.id for n in ast.walk(item) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-            }
-    return frozenset(names)
+def own_names(module: Module, flow: Flow) -> frozenset[str]:
+    """What the module's strategies define or set on themselves, and what may be set on them from elsewhere."""
+    found = [set_on(flow, strategy, Kind.STRATEGY) for strategy in module.strategies]
+    return module.given.union(*found)
 
 
 def complete(module: Module, strategy: ast.ClassDef) -> bool:
     """Whether all attributes of a strategy can be read off its class."""
-    names = {getattr(n, "id", "") for n in ast.walk(strategy)} | {
-        getattr(n, "attr", "") for n in ast.walk(strategy)
-    }
-    dynamic = {"setattr", "__dict__", "vars", "__getattr__", "__getattribute__"}
-    return module.plain(strategy) and not names & dynamic and not strategy.decorator_list
+    return module.plain(strategy) and not module.dynamic and not strategy.decorator_list
 
 
 def attributes(module: Module, flow: Flow) -> Iterator[Proposal]:
@@ -85,8 +82,11 @@ def attributes(module: Module, flow: Flow) -> Iterator[Proposal]:
     for strategy in module.strategies:
         if not complete(module, strategy):
             continue
-        own = {kind: set_on(flow, strategy, kind) for kind in (Kind.POSITION, Kind.TRADE)}
-        own[Kind.STRATEGY] = own_names(flow, strategy)
+        own = {
+            kind: module.set_from_outside | set_on(flow, strategy, kind)
+            for kind in (Kind.POSITION, Kind.TRADE)
+        }
+        own[Kind.STRATEGY] = own_names(module, flow)
         for node in ast.walk(strategy):
             if not (isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)):
                 continue
@@ -121,13 +121,13 @@ def _meant(module: Module, flow: Flow, strategy: ast.ClassDef, node: ast.Attribu
         return _of_strategy(module, flow, node)
     if (
         kind is Kind.DATA
-        and node.attr in BAR_NUMBER
+        and node.attr in (BAR_NUMBER if module.mode is Mode.CLASS else _NO_COLUMNS)
         and node.attr not in {*module.columns, *added(module, flow)}
     ):
         return _bar_number(module, node)
     if isinstance(node.value, ast.Attribute) and node.value.attr in _ACCOUNTS:
         account = flow.of(node.value.value) is Kind.STRATEGY and node.value.attr not in own_names(
-            flow, strategy
+            module, flow
         )
         return _of_account(module, flow, node) if account else ""
     return ""
@@ -160,7 +160,14 @@ def _of_position(module: Module, flow: Flow, strategy: ast.ClassDef, node: ast.A
         return ""
     if holding(module, flow, node) is Holding.OPEN:
         return meant
-    return f'({meant} if self.trades else float("nan"))' if name in ENTRY_PRICE else ""
+    quote = "'" if _in_double_quotes(module, node) else '"'
+    return f"({meant} if self.trades else float({quote}nan{quote}))" if name in ENTRY_PRICE else ""
+
+
+def _in_double_quotes(module: Module, node: ast.AST) -> bool:
+    """Whether it stands in an f-string that a double quote would end."""
+    strings = [above for above in module.above(node) if isinstance(above, ast.JoinedStr)]
+    return bool(strings) and module.text.of(strings[-1])[-1:] == '"'
 
 
 def _of_strategy(module: Module, flow: Flow, node: ast.Attribute) -> str:
@@ -181,6 +188,8 @@ def _bar_number(module: Module, node: ast.AST) -> str:
 def _of_account(module: Module, flow: Flow, node: ast.Attribute) -> str:
     if isinstance(node.value, ast.Attribute) and node.value.attr == "_broker" and node.attr in _OF_BROKER:
         return ""
+    if node.attr in _LISTS:
+        return f"self.{_LISTS[node.attr]}"
     if node.attr in _WORTH_OF_ACCOUNTS:
         return "self.equity"
     if node.attr in _AT_FIRST:
@@ -224,7 +233,7 @@ def first_cash(module: Module, flow: Flow) -> Iterator[Proposal]:
     """What the account began with, which the engine does not keep: init does, before the first bar."""
     for strategy in module.strategies:
         methods = {n.name: n for n in strategy.body if isinstance(n, ast.FunctionDef)}
-        own = own_names(flow, strategy)
+        own = own_names(module, flow)
         if not complete(module, strategy) or "init" not in methods or _KEPT in own:
             continue
         found = [
@@ -272,7 +281,7 @@ def functions_of_module(module: Module, flow: Flow) -> Iterator[Proposal]:
             or module.is_guarded(node)
         ):
             continue
-        known = not complete(module, strategy) or node.attr in STRATEGY | own_names(flow, strategy)
+        known = not complete(module, strategy) or node.attr in STRATEGY | own_names(module, flow)
         takes_self = [a.arg for a in function.args.args][:1] == ["self"]
         if not known and module.bound[node.attr] == 1 and not takes_self and not function.decorator_list:
             edit = module.text.replace(node, node.attr)
@@ -312,7 +321,7 @@ def calls(module: Module, flow: Flow) -> Iterator[Proposal]:
         ):
             continue
         strategy = module.strategy(node)
-        if strategy is None or node.func.attr in own_names(flow, strategy) or not complete(module, strategy):
+        if strategy is None or node.func.attr in own_names(module, flow) or not complete(module, strategy):
             continue
         edit = _uncalled(module, flow, node, node.func) or _closing(module, flow, node, node.func)
         if edit:

@@ -16,6 +16,7 @@ from rbi.repairs import (
     kept,
     methods,
     order_calls,
+    own_program,
     own_run,
     several,
     shown,
@@ -33,6 +34,10 @@ Rule = Callable[[Module, Flow], Iterator[Proposal]]
 RULES: tuple[Rule, ...] = (
     own_run.runs,
     own_run.charts,
+    own_program.saved,
+    own_program.keywords,
+    own_program.statistics,
+    own_program.padded,
     imports.crossunder,
     imports.crossings,
     imports.misplaced,
@@ -59,6 +64,7 @@ RULES: tuple[Rule, ...] = (
     kept.through_indicator,
     arrays.pandas_ta_arguments,
     arrays.wrap,
+    arrays.given_to_series,
     arrays.last_values,
     several.unpacked,
     several.by_name,
@@ -103,7 +109,8 @@ def _examined(first: Module) -> Examination:
     origins: Sequence[int] = range(1, first.text.source.count("\n") + first.text.source.count("\r") + 3)
     for _ in range(_ROUNDS):
         flow = Flow(module)
-        chosen, repaired = _applicable(module, compatible(p for rule in RULES for p in rule(module, flow)))
+        proposals = compatible(p for rule in _rules(module) for p in rule(module, flow))
+        chosen, repaired = _applicable(module, proposals)
         if repaired is None:
             return Examination(module.text.source, tuple(fixes), tuple(find_problems(module, flow, first)))
         fixes += [_fix(module, proposal, origins) for proposal in chosen]
@@ -112,6 +119,11 @@ def _examined(first: Module) -> Examination:
         module = repaired
     # Not reached by any source known: fixes that go on for ever are none.
     return Examination(first.text.source, (), tuple(find_problems(first, Flow(first), first)))
+
+
+def _rules(module: Module) -> tuple[Rule, ...]:
+    """Those that apply: none to strategies with an ``I`` of their own, whose indicators may be anything."""
+    return () if "I" in module.given else RULES
 
 
 def _applicable(module: Module, proposals: Sequence[Proposal]) -> tuple[Sequence[Proposal], Module | None]:

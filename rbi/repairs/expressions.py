@@ -18,7 +18,7 @@ _OF_STRATEGY = {
     "data": Kind.DATA,
     "position": Kind.POSITION,
     "trades": Kind.TRADES,
-    "closed_trades": Kind.TRADES,
+    "closed_trades": Kind.CLOSED_TRADES,
     "equity": Kind.NUMBER,
 }
 _OF_TIMES = frozenset({"hour", "minute", "day", "month", "year", "dayofweek", "weekday", "dayofyear"})
@@ -33,12 +33,19 @@ class Expressions:
         self._functions, self._methods = definitions(module)
         self._outside = reached(module, "next")
         self._inside = reached(module, "init")
-        self._attributes: Mapping[tuple[str, str], Kind] = {}
+        self._added = {
+            getattr(n.slice, "value", None)
+            for n in module.nodes
+            if isinstance(n, ast.Subscript)
+            and isinstance(n.ctx, ast.Store)
+            and ast.unparse(n.value) == "self.data"
+        } - {None}
+        self._attributes: Mapping[str, Kind] = {}  # of all strategies: they may derive from each other
         self._arguments: Mapping[ast.AST, list[list[Kind]]] = {}
         self._results: Mapping[str, Kind] = {}
         self.kinds: dict[ast.AST, Kind] = {}
         self.called: set[ast.AST] = set()
-        self._stores: dict[tuple[str, str], list[Kind]] = defaultdict(list)
+        self._stores: dict[str, list[Kind]] = defaultdict(list)
         self._calls: dict[ast.AST, list[list[Kind]]] = defaultdict(list)
         self.function: ast.AST | None = None
 
@@ -71,12 +78,12 @@ class Expressions:
         whole = kind.is_series or kind in (Kind.ARRAY, Kind.SEVERAL, Kind.FRAME)
         if whole and name in self._outside and name in self._inside:
             kind = Kind.UNKNOWN
-        self._stores[strategy.name, target.attr].append(kind)
+        self._stores[target.attr].append(kind)
 
     def item(self, node: ast.expr, names: Names) -> Kind:
         """The kind of what a loop over an expression goes through."""
         kind = self.of(node, names)
-        if kind is Kind.TRADES:
+        if kind in (Kind.TRADES, Kind.CLOSED_TRADES):
             return Kind.TRADE
         ranged = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range"
         return Kind.INTEGER if ranged else Kind.UNKNOWN
@@ -156,7 +163,8 @@ class Expressions:
     def _attribute(self, node: ast.Attribute, names: Names) -> Kind:
         kind = self.of(node.value, names)
         if kind is Kind.STRATEGY:
-            return _OF_STRATEGY.get(node.attr) or self._kept(node)
+            engine = node.attr not in self._module.given
+            return (_OF_STRATEGY.get(node.attr) if engine else None) or self._kept(node)
         if kind is Kind.DATA:
             return self._of_data(node.attr)
         if kind is Kind.FRAME:
@@ -184,9 +192,9 @@ class Expressions:
         strategy, method = self._module.strategy(node), self._module.method(node)
         if strategy is None or method is None:
             return Kind.UNKNOWN
-        if (strategy.name, node.attr) not in self._attributes:
+        if node.attr not in self._attributes:
             return _class_value(strategy, node.attr)
-        kind = self._attributes[strategy.name, node.attr]
+        kind = self._attributes[node.attr]
         whole = kind.is_series or kind in (Kind.ARRAY, Kind.SEVERAL, Kind.FRAME)
         if not whole or method.name not in self._outside:
             return kind if method.name in self._inside or not whole else Kind.UNKNOWN
@@ -206,12 +214,14 @@ class Expressions:
     def _subscript(self, node: ast.Subscript, names: Names) -> Kind:
         kind, place = self.of(node.value, names), self.of(node.slice, names)
         if kind is Kind.DATA:
-            known = isinstance(node.slice, ast.Constant) and node.slice.value in self._module.columns
-            return Kind.ARRAY if known else Kind.UNKNOWN
+            name = getattr(node.slice, "value", None)
+            if name in self._added and getattr(self._module.method(node), "name", "") == "init":
+                return Kind.DATED  # in init it is only in the data frame, and will be read there
+            return Kind.ARRAY if name in self._module.columns else Kind.UNKNOWN
         if kind is Kind.FRAME:
             named = isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str)
             return Kind.DATED if named else Kind.UNKNOWN
-        if kind is Kind.TRADES:
+        if kind in (Kind.TRADES, Kind.CLOSED_TRADES):
             return Kind.TRADE if place is Kind.INTEGER else Kind.UNKNOWN
         if kind.is_array:
             if isinstance(node.slice, ast.Slice):

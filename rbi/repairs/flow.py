@@ -73,7 +73,13 @@ class Flow:
             self._branches([node.body, node.orelse], names)
         elif isinstance(node, ast.For | ast.AsyncFor | ast.While):
             self._loop(node, names)
-        elif isinstance(node, ast.Try):
+        elif isinstance(node, ast.Match):
+            self._expressions.of(node.subject, names)
+            names |= {name: Kind.UNKNOWN for case in node.cases for name in _captured(case.pattern)}
+            for case in node.cases:
+                self._expressions.of(case.guard, names)
+            self._branches([*(case.body for case in node.cases), []], names)
+        elif isinstance(node, ast.Try | ast.TryStar):
             self._branches([node.body, *(h.body for h in node.handlers), node.orelse], names)
             self._body(node.finalbody, names)
         elif isinstance(node, ast.With | ast.AsyncWith):
@@ -139,6 +145,12 @@ class Flow:
         elif isinstance(target, ast.Subscript):
             self._expressions.of(target.value, names)
             self._expressions.of(target.slice, names)
+
+
+def _captured(pattern: ast.pattern) -> set[str]:
+    nodes = list(ast.walk(pattern))
+    found = {getattr(n, "name", None) for n in nodes} | {getattr(n, "rest", None) for n in nodes}
+    return {name for name in found if name}
 
 
 def _merge(ends: list[Names], names: Names) -> None:

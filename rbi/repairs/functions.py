@@ -38,6 +38,7 @@ def renamed(module: Module, _flow: Flow) -> Iterator[Proposal]:
         if (
             not isinstance(node, ast.Attribute)
             or not isinstance(node.ctx, ast.Load)
+            or node.attr in module.set_from_outside
             or module.is_guarded(node)
         ):
             continue

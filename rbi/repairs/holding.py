@@ -81,8 +81,15 @@ def _first_known(found: list[Holding]) -> Holding:
     return next((one for one in found if one is not Holding.UNKNOWN), Holding.UNKNOWN)
 
 
+def _asked(test: ast.expr) -> ast.expr:
+    """What ``bool(...)`` or ``len(...)`` is of: as a condition it says the same."""
+    called = isinstance(test, ast.Call) and getattr(test.func, "id", "") in ("bool", "len")
+    return test.args[0] if called and isinstance(test, ast.Call) and len(test.args) == 1 else test
+
+
 def _said(flow: Flow, test: ast.expr) -> Holding:
     """What is true of the position where a condition holds."""
+    test = _asked(test)
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         return _denied(flow, test.operand)
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
@@ -99,6 +106,7 @@ def _said(flow: Flow, test: ast.expr) -> Holding:
 
 def _denied(flow: Flow, test: ast.expr) -> Holding:
     """What is true where it does not hold."""
+    test = _asked(test)
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         return _said(flow, test.operand)
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or):

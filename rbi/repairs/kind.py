@@ -13,6 +13,7 @@ class Kind(StrEnum):
     DATA = "self.data"
     POSITION = "self.position"
     TRADES = "self.trades"
+    CLOSED_TRADES = "self.closed_trades"  # say nothing of the position
     TRADE = "a trade"
     INDEX = "times"
     FRAME = "a data frame"

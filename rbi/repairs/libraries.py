@@ -353,3 +353,77 @@ ORDER_KEYWORDS_MEANT = {
     "reason": "tag",
     "name": "tag",
 }
+
+BACKTEST_KEYWORDS = (
+    "data",
+    "strategy",
+    "cash",
+    "spread",
+    "commission",
+    "margin",
+    "trade_on_close",
+    "hedging",
+    "exclusive_orders",
+    "finalize_trades",
+)
+BACKTEST_KEYWORDS_MEANT = {
+    **dict.fromkeys(
+        ("initial_cash", "starting_cash", "start_cash", "initial_capital", "starting_capital", "capital"),
+        "cash",
+    ),
+    **dict.fromkeys(("commissions", "commission_rate", "commission_pct"), "commission"),
+}
+# What a run's statistics are called, and what they are called instead, without blanks, signs and units.
+STATISTICS = frozenset(
+    {
+        "Start",
+        "End",
+        "Duration",
+        "Exposure Time [%]",
+        "Equity Final [$]",
+        "Equity Peak [$]",
+        "Commissions [$]",
+        "Return [%]",
+        "Buy & Hold Return [%]",
+        "Return (Ann.) [%]",
+        "Volatility (Ann.) [%]",
+        "CAGR [%]",
+        "Sharpe Ratio",
+        "Sortino Ratio",
+        "Calmar Ratio",
+        "Alpha [%]",
+        "Beta",
+        "Max. Drawdown [%]",
+        "Avg. Drawdown [%]",
+        "Max. Drawdown Duration",
+        "Avg. Drawdown Duration",
+        "# Trades",
+        "Win Rate [%]",
+        "Best Trade [%]",
+        "Worst Trade [%]",
+        "Avg. Trade [%]",
+        "Max. Trade Duration",
+        "Avg. Trade Duration",
+        "Profit Factor",
+        "Expectancy [%]",
+        "SQN",
+        "Kelly Criterion",
+    }
+)
+STATISTICS_MEANT = {
+    **dict.fromkeys(("totaltrades", "numberoftrades", "numtrades", "tradecount", "oftrades"), "# Trades"),
+    "totalreturn": "Return [%]",
+    "annualreturn": "Return (Ann.) [%]",
+    "annualizedreturn": "Return (Ann.) [%]",
+    "annualvolatility": "Volatility (Ann.) [%]",
+    "sharpe": "Sharpe Ratio",
+    "sortino": "Sortino Ratio",
+    "calmar": "Calmar Ratio",
+    "maximumdrawdown": "Max. Drawdown [%]",
+    "averagedrawdown": "Avg. Drawdown [%]",
+    "averagetrade": "Avg. Trade [%]",
+    "exposure": "Exposure Time [%]",
+    "buyandholdreturn": "Buy & Hold Return [%]",
+    "finalequity": "Equity Final [$]",
+    "peakequity": "Equity Peak [$]",
+}

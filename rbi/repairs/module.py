@@ -21,6 +21,9 @@ ENGINE_BASES = frozenset(
     }
 )
 _NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
+_DYNAMIC = frozenset(
+    {"setattr", "__setattr__", "__dict__", "vars", "__getattr__", "__getattribute__", "exec", "eval"}
+)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
@@ -93,8 +96,49 @@ class Module:
     def plain_strategy(self, node: ast.AST) -> bool:
         """Whether a place is in a strategy that does not define what the engine does itself."""
         strategy = self.strategy(node)
-        own = {n.name for n in strategy.body if isinstance(n, ast.FunctionDef)} if strategy else set()
-        return strategy is not None and self.plain(strategy) and not own & {"buy", "sell"}
+        return strategy is not None and self.plain(strategy) and not self.given & {"buy", "sell"}
+
+    @cached_property
+    def given(self) -> frozenset[str]:
+        """Attributes that strategies may have from elsewhere than by ``self.x = ...`` in one of their methods.
+
+        They stand in the body of a strategy or of what it derives from, or are set on anything but ``self``: a class,
+        the engine, or what a function is given. A method of one strategy may run as another's that derives from it.
+        """
+        return self.set_from_outside | {
+            name for node in self._family for item in node.body for name in _named_in(item)
+        }
+
+    @cached_property
+    def set_from_outside(self) -> frozenset[str]:
+        """Attributes that are set on anything but ``self``."""
+        return frozenset(
+            node.attr
+            for node in self.nodes
+            if isinstance(node, ast.Attribute)
+            and not isinstance(node.ctx, ast.Load)
+            and not self.is_self(node.value)
+        )
+
+    @cached_property
+    def _family(self) -> tuple[ast.ClassDef, ...]:
+        """The strategies and the module's other classes that they derive from."""
+        classes = {n.name: n for n in self.nodes if isinstance(n, ast.ClassDef)}
+        found, waiting = [], list(self.strategies)
+        while waiting:
+            node = waiting.pop()
+            if node not in found:
+                found.append(node)
+                names = [getattr(base, "id", "") for base in node.bases]
+                waiting += [classes[name] for name in names if name in classes]
+        return tuple(found)
+
+    @cached_property
+    def dynamic(self) -> bool:
+        """Whether attributes may come and go in ways that are not seen."""
+        names = {getattr(n, "id", "") for n in self.nodes} | {getattr(n, "attr", "") for n in self.nodes}
+        names |= {n.name for n in self.nodes if isinstance(n, ast.FunctionDef)}
+        return bool(names & _DYNAMIC)
 
     def above(self, node: ast.AST) -> Iterator[ast.AST]:
         """What a node is in, from the inside out."""
@@ -139,12 +183,7 @@ class Module:
             elif isinstance(node, ast.ClassDef):
                 names[node.name] |= {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
         found: set[str] = set()
-        waiting = {
-            name
-            for node in self.nodes
-            if isinstance(node, ast.Try) and self._goes_on(node)
-            for name in _mentioned(node.body)
-        }
+        waiting = {name for node in self._catching for name in _mentioned(node.body)}
         if any(name in waiting for name in ("run", "optimize")):
             waiting |= {
                 name for strategy in self.strategies for name in (strategy.name, *names[strategy.name])
@@ -156,14 +195,52 @@ class Module:
                 waiting |= names[name]
         return frozenset(found)
 
-    def _goes_on(self, node: ast.Try) -> bool:
+    @cached_property
+    def _catching(self) -> frozenset[ast.Try | ast.TryStar | ast.With]:
+        """Statements whose body may raise without that being the end."""
+        return frozenset(
+            node
+            for node in self.nodes
+            if (isinstance(node, ast.Try | ast.TryStar) and self._goes_on(node))
+            or (isinstance(node, ast.With) and any(map(self._may_suppress, node.items)))
+        )
+
+    def _may_suppress(self, item: ast.withitem) -> bool:
+        """Whether a context is ``suppress``, or one of the module's own."""
+        maker = item.context_expr.func if isinstance(item.context_expr, ast.Call) else item.context_expr
+        name = self.full_name(maker)
+        own = not name and isinstance(maker, ast.Name) and self.bound[maker.id] > 0
+        return own or name.endswith("suppress") or "suppress" in ast.dump(maker)
+
+    @cached_property
+    def _catches_anything(self) -> bool:
+        """Whether a function calls what it is given and goes on if that raises: it may be given any function."""
+        for node in self._catching:
+            given = {
+                argument.arg
+                for above in self.above(node)
+                if isinstance(above, ast.FunctionDef | ast.AsyncFunctionDef)
+                for argument in ast.walk(above.args)
+                if isinstance(argument, ast.arg)
+            }
+            calls = [n for statement in node.body for n in ast.walk(statement) if isinstance(n, ast.Call)]
+            if any(isinstance(call.func, ast.Name) and call.func.id in given for call in calls):
+                return True
+        return False
+
+    def _goes_on(self, node: ast.Try | ast.TryStar) -> bool:
         """Whether backtests may follow a failure inside: in a strategy always, around one if it tries again."""
+        if any(isinstance(n, _LEAVING) for statement in node.finalbody for n in ast.walk(statement)):
+            return True
         if not node.handlers or all(_ends(handler) for handler in node.handlers):
             return False
         if self.method(node) is not None or "run" not in _mentioned(node.body):
             return True
-        after = {name for handler in node.handlers for name in _mentioned(handler.body)}
-        return "run" in after or any(isinstance(a, ast.For | ast.While) for a in self.above(node))
+        inside = {id(n) for statement in node.body for n in ast.walk(statement)}
+        runs = [n for n in self.nodes if isinstance(n, ast.Attribute) and n.attr == "run"]
+        return any(id(n) not in inside for n in runs) or any(
+            isinstance(a, ast.For | ast.While) for a in self.above(node)
+        )
 
     def _is_placed(self, node: ast.AST) -> bool:
         """Whether the text at a node's place is the node: not so for some inside f-strings, before Python 3.12."""
@@ -178,15 +255,13 @@ class Module:
 
     def is_guarded(self, node: ast.AST) -> bool:
         """Whether a place is not to be touched: an exception raised here may be caught by the code itself."""
-        if not self._is_placed(node):
+        if self._catches_anything or not self._is_placed(node):
             return True
         inner: ast.AST = node
         for above in self.above(node):
-            if isinstance(above, ast.Try) and inner in above.body and self._goes_on(above):
+            if above in self._catching and inner in getattr(above, "body", ()):
                 return True
             if getattr(above, "name", None) in self._guarded:
-                return True
-            if isinstance(above, ast.With) and any("suppress" in ast.dump(i) for i in above.items):
                 return True
             if isinstance(above, ast.Call) and getattr(above.func, "id", "") in ("hasattr", "getattr"):
                 return True
@@ -194,8 +269,19 @@ class Module:
         return False
 
 
+_LEAVING = (ast.Return, ast.Break, ast.Continue)
+
+
 def _ends(handler: ast.ExceptHandler) -> bool:
-    return bool(handler.body) and isinstance(handler.body[-1], ast.Raise)
+    leaves = any(isinstance(n, _LEAVING) for statement in handler.body for n in ast.walk(statement))
+    return isinstance(handler.body[-1], ast.Raise) and not leaves
+
+
+def _named_in(item: ast.stmt) -> set[str]:
+    """What a statement of a class body gives the class."""
+    if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {item.name}
+    return {n.id for n in ast.walk(item) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 
 def _mentioned(body: list[ast.stmt]) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from rbi.repairs.columns import added
+from rbi.repairs.columns import TIMES, added, may_stay
 from rbi.repairs.engine_names import complete, own_names, set_on
 from rbi.repairs.flow import Flow
 from rbi.repairs.imports import available, unbound
@@ -49,11 +49,11 @@ def invented_attributes(module: Module, flow: Flow) -> Iterator[Found]:
     for strategy in module.strategies:
         if not complete(module, strategy):
             continue
-        own = own_names(flow, strategy)
+        own = own_names(module, flow)
         known = {
             Kind.STRATEGY: STRATEGY | _INSIDE | own,
-            Kind.POSITION: POSITION | set_on(flow, strategy, Kind.POSITION),
-            Kind.TRADE: TRADE | set_on(flow, strategy, Kind.TRADE),
+            Kind.POSITION: POSITION | module.set_from_outside | set_on(flow, strategy, Kind.POSITION),
+            Kind.TRADE: TRADE | module.set_from_outside | set_on(flow, strategy, Kind.TRADE),
         }
         for node in ast.walk(strategy):
             if (
@@ -82,6 +82,8 @@ def unknown_columns(module: Module, flow: Flow) -> Iterator[Found]:
         else:
             continue
         if flow.of(node.value) not in kinds or module.is_guarded(node):
+            continue
+        if name in TIMES and may_stay(module, name):
             continue
         if name not in module.columns and name not in own and name not in _DATA and not name.startswith("__"):
             hint = f"Bars have {', '.join(module.columns)} and nothing else: compute it from them."

@@ -71,7 +71,7 @@ def stops_after(module: Module, flow: Flow) -> Iterator[Proposal]:
         for following in body[body.index(statement) + 1 :] if body else ():
             if isinstance(following, ast.Expr) and only_prints(following.value):
                 continue
-            name = _set_on_newest(following)
+            name = _set_on_newest(flow, following)
             if not name or name in taken or not isinstance(following, ast.Assign):
                 break
             taken.add(name)
@@ -91,11 +91,14 @@ def stops_after(module: Module, flow: Flow) -> Iterator[Proposal]:
             yield Proposal(RULE, reason, tuple(edits))
 
 
-def _set_on_newest(statement: ast.stmt) -> str:
+def _set_on_newest(flow: Flow, statement: ast.stmt) -> str:
     """``sl`` or ``tp`` if a statement sets it on the newest trade; else nothing."""
     if not (isinstance(statement, ast.Assign) and len(statement.targets) == 1):
         return ""
     target = statement.targets[0]
     if not (isinstance(target, ast.Attribute) and target.attr in ("sl", "tp")):
         return ""
-    return target.attr if ast.unparse(target.value) == "self.trades[-1]" else ""
+    newest = ast.unparse(target.value) == "self.trades[-1]" and flow.of(target.value) is Kind.TRADE
+    # What is computed from the trade is not known when it is ordered.
+    of_trade = any(flow.of(n) in (Kind.TRADES, Kind.POSITION) for n in ast.walk(statement.value))
+    return target.attr if newest and not of_trade else ""

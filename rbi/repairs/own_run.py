@@ -31,17 +31,41 @@ def runs(module: Module, _flow: Flow) -> Iterator[Proposal]:
     if module.mode is not Mode.CLASS:
         return
     statements = _own_run(module)
-    needed = needed_by_strategies(module) if statements else frozenset()
+    needed = set(needed_by_strategies(module)) - module.imported.keys() if statements else set()
+    for statement in statements + statements[::-1]:
+        if _names(module, statement) & needed:  # what it is made from is needed, too
+            needed |= {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)} - module.imported.keys()
     for statement in statements:
-        if not _names(statement) & needed:
+        if not _names(module, statement) & needed:
             edit = module.text.without(statement) or module.text.replace(statement, "pass")
             yield Proposal(RULE, "the runner loads the data and runs the backtest", (edit,))
 
 
-def _names(statement: ast.stmt) -> set[str]:
+def _names(module: Module, statement: ast.stmt) -> set[str]:
+    """What a statement assigns or may change: names, what has attributes or items set, what a method is called of."""
     if _is_main(statement):
         return set()
-    return {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    functions = {n.name: n for n in module.tree.body if isinstance(n, ast.FunctionDef)}
+    found: set[str] = set()
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
+            found.add(_root(node))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            found.add(_root(node.func))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            inner = ast.walk(functions[node.func.id]) if node.func.id in functions else ()
+            found |= {name for n in inner if isinstance(n, ast.Global) for name in n.names}
+            if node.func.id == "setattr" and node.args:
+                found.add(_root(node.args[0]))
+    return found
+
+
+def _root(node: ast.AST) -> str:
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return getattr(node, "id", "")
 
 
 def _own_run(module: Module) -> list[ast.stmt]:
@@ -96,11 +120,19 @@ def charts(module: Module, _flow: Flow) -> Iterator[Proposal]:
         if isinstance(node, ast.Expr | ast.Assign) and not module.is_guarded(node):
             value = node.value
             drawn = isinstance(value, ast.Call) and module.full_name(value.func).split(".")[0] in CHARTS
-            if drawn and (isinstance(node, ast.Expr) or not _used_elsewhere(module, node)):
+            plain = drawn and not _runs_or_orders(node)
+            if plain and (isinstance(node, ast.Expr) or not _used_elsewhere(module, node)):
                 edit = module.text.replace(node, "pass")
                 yield Proposal("chart", "charts are not drawn here", (edit,))
-        if isinstance(node, ast.Expr) and not module.is_guarded(node) and _drawn_on(module, node.value):
+        drawn_on = isinstance(node, ast.Expr) and _drawn_on(module, node.value)
+        if isinstance(node, ast.Expr) and drawn_on and not (module.is_guarded(node) or _runs_or_orders(node)):
             yield Proposal("chart", "charts are not drawn here", (module.text.replace(node, "pass"),))
+
+
+def _runs_or_orders(node: ast.stmt) -> bool:
+    """Whether what is drawn is made on the way there: that is more than drawing."""
+    names = {getattr(n.func, "attr", "") for n in ast.walk(node) if isinstance(n, ast.Call)}
+    return bool(names & {"run", "optimize", "buy", "sell", "close"})
 
 
 def _drawn_on(module: Module, function: ast.expr) -> bool:

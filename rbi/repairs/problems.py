@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rbi.repairs import name_problems, order_problems, shape_problems, time_problems
+from rbi.repairs import name_problems, order_problems, own_program, shape_problems, time_problems
 from rbi.repairs.findings import Problem
 from rbi.repairs.flow import Flow
 from rbi.repairs.module import Module
@@ -27,6 +27,7 @@ def find_problems(module: Module, flow: Flow, original: Module) -> Iterator[Prob
         *shape_problems.problems(module, flow),
         *order_problems.problems(module, flow),
         *time_problems.problems(module, flow),
+        *own_program.problems(module),
         *_terms(module, original),
     ]
     problems: dict[tuple[int, str, str], Found] = {}

@@ -89,6 +89,8 @@ def failure_of(child: ChildRuns, source: str, mode: str = "class", **terms: floa
         ("self.data.Close.shift(1)", K.ARRAY_AS_SERIES, "pd.Series"),
         ("self.data.Close.rolling(5).mean()", K.ARRAY_AS_SERIES, "pd.Series"),
         ("self.data.Close[-1].iloc[0]", K.ARRAY_AS_SERIES, "single number"),
+        ("pd.Series([1.0]).fillna(self.data.Open)", K.ARRAY_AS_SERIES, "pd.Series"),
+        ("self.buy(); self.trades[-1].sl = 1", K.ERROR, "on the next bar"),
         ("self.data.vix", K.DATA_MISSING, "no other data"),
         ("self.data.df['funding_rate']", K.DATA_MISSING, "no other data"),
         ("open('/no/such/prices.csv')", K.DATA_MISSING, "self.data"),
