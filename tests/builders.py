@@ -80,11 +80,12 @@ def _bars_folder() -> TemporaryDirectory[str]:
     return TemporaryDirectory()
 
 
-def bars(name: str = "GOOG") -> BarsFile:
-    """Three bars, as long as the equity curve of `good_result`."""
-    path = Path(_bars_folder().name) / f"{name}.npz"
-    np.savez(path, Close=np.array([100.0, 102.0, 104.0]))
-    return BarsFile(name, "dev", 3, f"fp-{name}", path)
+def bars(name: str = "GOOG", rows: int = 3) -> BarsFile:
+    """Some bars, by default as many as the equity curve of `good_result` has."""
+    path = Path(_bars_folder().name) / f"{name}-{rows}.npz"
+    close = 100.0 + 2.0 * np.arange(rows)
+    np.savez(path, Open=close, Close=close)
+    return BarsFile(name, "dev", rows, f"fp-{name}", path)
 
 
 class ScriptedEffects:

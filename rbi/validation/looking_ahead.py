@@ -22,7 +22,7 @@ def cuts(backtest: Backtest, opens: Sequence[float]) -> tuple[int, ...]:
     trades = backtest.result.trades
     at_open = _filled_at_open(trades, opens)
     firsts = sorted({t.entry_bar + (t.entry_bar not in at_open) for t in trades})
-    possible = [first for first in firsts if 1 < first < backtest.bars.rows - 1]
+    possible = [first for first in firsts if 0 < first < backtest.bars.rows - 1]
     count = min(MOST_CUTS, len(possible))
     return tuple(possible[(2 * n + 1) * len(possible) // (2 * count)] for n in range(count))
 

@@ -15,7 +15,7 @@ from runners.stats import BacktestStats
 
 CHECKED = replace(good_result(), check=NumbersCheck(CheckStatus.CONFIRMED))
 BROKEN = bad_result(Failure(FailureKind.ERROR, "boom", "mend it"))
-SOUND = Evidence((CHECKED, CHECKED), repeated=(CHECKED, CHECKED), dearer=(CHECKED, CHECKED))
+SOUND = Evidence((CHECKED, CHECKED), repeated=(CHECKED, CHECKED), dearer=(CHECKED, CHECKED), ahead="")
 
 
 def with_stats(**figures: float) -> RunResult:
@@ -35,7 +35,12 @@ def test_undefined_figures_are_equal_to_themselves() -> None:
 @pytest.mark.parametrize(
     ("evidence", "names"),
     [
-        (Evidence(()), {"ran", "enough trades", "exposure", "no loss", "deterministic", "costs"}),
+        (
+            Evidence(()),
+            {"ran", "enough trades", "exposure", "no loss", "deterministic", "costs", "no look-ahead, tried"},
+        ),
+        (replace(SOUND, ahead=None), {"no look-ahead, tried"}),
+        (replace(SOUND, ahead="other orders by bar 5"), {"no look-ahead, tried"}),
         (replace(SOUND, repeated=None, dearer=None), {"deterministic", "costs"}),
         (
             replace(SOUND, results=(CHECKED, replace(CHECKED, check=None)), repeated=SOUND.results),

@@ -22,6 +22,7 @@ from rbi.stages.context import Context, Goal, Scenario, Score
 from rbi.stages.optimize import optimize
 from rbi.stages.run import run
 from runners.base import (
+    BarsFile,
     CheckStatus,
     EquityCurve,
     Failure,
@@ -55,9 +56,21 @@ class Market(ScriptedEffects):
     by_fast: Mapping[int, float] = field(default_factory=dict)
     worse_alone: bool = False
     factors: list[float] = field(default_factory=list)
+    cut: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        super().__init__({}, lambda source, bars: self.pay(source, {}))
+        super().__init__({}, self.run)
+
+    def run(self, source: str, bars: BarsFile) -> RunResult:
+        """``peeks`` in a source: its trades depend on what comes after them."""
+        result = self.pay(source, {})
+        if "peeks" not in source or bars.part == "dev":
+            return result
+        return replace(result, trades=tuple(replace(t, entry_bar=t.entry_bar + 1) for t in result.trades))
+
+    def other_future(self, bars: BarsFile, first: int) -> BarsFile:
+        self.cut.append(first)
+        return replace(bars, part=f"other from {first}")
 
     def pay(self, source: str, params: Mapping[str, object], cost_factor: float = 1.0) -> RunResult:
         declared = dict(re.findall(r"^    (fast|tilt) = (\S+)", source, re.MULTILINE))
@@ -107,6 +120,7 @@ def account(edge: float, *, trades: int = 40, forged: bool = False) -> RunResult
     return replace(
         made,
         stats=replace(made.stats, return_pct=return_pct, sharpe_ratio=edge / 10),
+        trades=tuple(replace(t, entry_bar=5 * n, exit_bar=5 * n + 3) for n, t in enumerate(made.trades, 1)),
         equity=EquityCurve(times, tuple(equity.tolist()), (0.0,) * (BARS + 1)),
         check=NumbersCheck(CheckStatus.INVALID if forged else CheckStatus.CONFIRMED),
     )
@@ -114,8 +128,8 @@ def account(edge: float, *, trades: int = 40, forged: bool = False) -> RunResult
 
 def ran(source: str, market: Market, rows: int = 20_000, **goal: object) -> tuple[Draft, Context]:
     """A strategy that was written and run on one dataset, on which three sets of values may be tried."""
-    slices = (replace(bars("GOOG"), rows=rows),)
-    context = Context(market, slices, VERSIONS, goal=replace(Goal(target=1e6), **goal))  # type: ignore[arg-type]
+    aims = replace(Goal(target=1e6), **goal)  # type: ignore[arg-type]
+    context = Context(market, (bars("GOOG", rows),), VERSIONS, market.other_future, goal=aims)
     attempt = checked(Attempt(AttemptReason.WRITTEN, source, "test:model"))
     return run(Draft(Idea(1, "buy low"), attempts=(attempt,)), context), context
 
@@ -146,7 +160,7 @@ def test_the_best_of_the_values_is_written_into_the_class_run_alone_and_kept() -
     tried = [params for _, params in market.scored[:3]]
     assert tried == [{"fast": 15}, {"fast": 7}, {"fast": 22}]
     assert market.factors == [1, 1, 1, 3]
-    assert draft.tries == 4
+    assert draft.tries == 4 + 3  # and three other futures
     assert draft.backtests_of(2)[0].result.equity is not None
 
 
@@ -192,7 +206,7 @@ def test_a_kept_version_was_run_twice_and_with_higher_costs() -> None:
     market = Market(replies=[answer(module(60)), NO_CHANGE])
     draft = go(market)
     assert market.factors == [1, 1, 1, 3]  # two tries of the search, then the version that was kept
-    assert draft.tries == 4
+    assert draft.tries == 4 + 3  # and three other futures
 
 
 @pytest.mark.parametrize(
@@ -211,6 +225,16 @@ def test_a_version_that_a_gate_stops_is_thrown_away_whatever_it_scores(source: s
     draft = go(market)
     assert draft.chosen == 1
     assert draft.attempts[1].rejected.startswith(why)
+
+
+def test_a_version_that_looks_ahead_is_thrown_away_even_if_its_code_does_not_show_it() -> None:
+    market = Market(replies=[answer(module(60) + "# peeks\n"), NO_CHANGE])
+    draft = go(market)
+    assert "other orders by bar" in draft.attempts[1].rejected
+    assert draft.chosen == 1
+    honest = Market(replies=[answer(module(60)), NO_CHANGE])
+    assert go(honest).chosen == 2
+    assert len(honest.cut) == 3
 
 
 def test_an_answer_that_does_not_say_what_it_changes_is_not_run() -> None:
