@@ -9,8 +9,8 @@ import pytest
 from rbi_commands import Commands
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def commands() -> Iterator[Commands]:
-    """Runs commands, each in a process of its own."""
+    """Runs commands, each in a process of its own. Not for longer: other tests look at all children of theirs."""
     with closing(Commands()) as commands:
         yield commands
