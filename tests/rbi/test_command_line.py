@@ -177,13 +177,17 @@ def test_every_listing_speaks_json(done: Place) -> None:
         json.loads(done.alone(*command, "--json").stdout)
 
 
-def test_doctor_finds_nothing_wrong_and_then_what_is(done: Place) -> None:
-    said = json.loads(done.rbi("doctor", "--env", f"conda:{done.folder}/none", "--json", code=1).stdout)
+def test_doctor_finds_nothing_wrong_and_what_is(done: Place, place: Place) -> None:
+    (place.folder / "ideas.txt").unlink()
+    ill = place.start("doctor", "--env", f"conda:{place.folder}/none", "--json")  # at once: both mostly wait
+    done.rbi("init")
+    done.rbi("doctor", "--env", "current")
+    out, _ = ill.communicate()
+    assert ill.returncode == 1
+    said = json.loads(out)
     wrong = {finding["name"] for finding in said["findings"] if not finding["ok"]}
     assert wrong == {"ideas", "environment"}  # there is no ideas/ideas.txt, either
     assert [level["level"] for level in said["levels"]] == list(reversed(Level))
-    done.rbi("init")
-    done.rbi("doctor", "--env", "current")
 
 
 def test_only_the_first_three_quarters_of_the_bars_are_used(done: Place) -> None:

@@ -270,7 +270,7 @@ def test_runs_leave_no_descriptor_open(contained: Contained, bars: BarsFile, sma
     contained.runner.run(RunRequest(sma_cross, bars))
     gc.collect()  # what other tests left behind must not be counted
     before = len(list(descriptors.iterdir()))
-    for _ in range(4 if contained.level is Level.COLD else 30):
+    for _ in range(4 if contained.level is Level.COLD else 12):
         contained.runner.run(RunRequest(sma_cross, bars))
     gc.collect()
     assert len(list(descriptors.iterdir())) <= before
