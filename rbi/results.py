@@ -276,6 +276,8 @@ def summary(report: IdeaReport, record: Mapping[str, Any]) -> str:
     rows = [Row.from_json(row) for row in record["rows"]]
     lines += ["", *_figures([row for row in rows if row.dataset])]
     lines += ["", *(line for backtest in draft.chosen_backtests for line in diagnostics(backtest))]
+    if record["trials"]:
+        lines += [f"**Trials:** {record['trials']}, each a backtest that could have been selected on", ""]
     if draft.attempts:
         lines += ["## Attempts", ""]
         lines += [_attempt_line(n, attempt) for n, attempt in enumerate(draft.attempts, start=1)]
