@@ -70,6 +70,8 @@ def test_every_command_and_flag_in_it_exists() -> None:
         "--batch",
         "--config",
         "--part",
+        "--repair",
+        "--watch",
     }
     assert shown - known == set()
 

@@ -149,7 +149,6 @@ def test_a_journal_of_the_schema_before_is_brought_up_to_date_even_by_a_look(tmp
     for column in ("model", "reserved_nano_usd", "saved_nano_usd", "input_tokens", "output_tokens"):
         db.execute(f"ALTER TABLE effect DROP COLUMN {column}")
     db.execute("ALTER TABLE batch_idea DROP COLUMN trial")
-    db.execute("DROP TABLE trial")
     db.execute("PRAGMA user_version = 1")
     db.commit()
     db.close()

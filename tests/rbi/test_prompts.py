@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,8 @@ def test_a_prompts_first_line_names_its_stage_and_its_material_stands_in_tags(st
 def test_who_writes_code_is_told_the_place_it_runs_in_and_that_looking_ahead_is_detected(stage: str) -> None:
     own_libraries = {**VERSIONS, "talib": "0.8.2", "pandas_ta": "0.8.32"}
     effects = ScriptedEffects({}, lambda source, bars: good_result())
-    facts = type(context(effects))(
-        effects, (), own_libraries, columns=("Open", "Close", "Funding")
-    ).version_inputs()
+    place = replace(context(effects), versions=own_libraries, columns=("Open", "Close", "Funding"))
+    facts = place.version_inputs()
     inputs = {place: facts.get(place, "") for place in shipped().places(stage)}
     said = " ".join(shipped().render(stage, inputs).system.split())
     for fact in (
