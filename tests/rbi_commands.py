@@ -20,7 +20,10 @@ from tempfile import TemporaryFile
 from typing import Any
 
 _MESSAGE_BYTES = 1 << 17
-_LIBRARIES = ("rbi.app", "rbi.views", "rbi.plan_view", "rbi.show", "rbi.models_page", "rbi.doctor")
+_LIBRARIES = (
+    *("rbi.cli", "rbi.app", "rbi.views", "rbi.plan_view", "rbi.show", "rbi.models_page", "rbi.doctor"),
+    *("models.providers.offline", "openai.resources.chat", "rapidfuzz"),
+)
 
 
 class Commands:
