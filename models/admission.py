@@ -36,6 +36,7 @@ LONGEST_COUNTED_WITHIN_S = 64.0
 LESSON_S = 300.0
 # A call that has been under way for so long was not turned away.
 PROBE_S = 10.0
+FIRST_S = 1.0  # what refuses everybody, a wrong key or a model that there is not, says so sooner than that
 # Who refuses everything for so many rounds, or for so long, is as good as out of order.
 STORM_IS_OUTAGE = 6
 LONGEST_STORM_S = 45.0
@@ -267,7 +268,8 @@ class Admission:
             return None
         if self.breaker.is_open:
             return Wait(None, f"one call tries whether {self._name} answers again")
-        left = self._probe.began + PROBE_S - now
+        patience = PROBE_S if self.pauses.is_storm else FIRST_S
+        left = self._probe.began + patience - now
         reason = f"one call tries whether {self._name} lets it through"
         return Wait(left, reason, may_end_sooner=True) if left > 0 else None
 

@@ -183,7 +183,7 @@ def _drawable(values: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 def _ticks(low: float, high: float, about: int) -> list[float]:
     """Round values, equally spaced, the first at or below ``low`` and the last at or above ``high``."""
-    if high - low <= abs(high) * 1e-9:  # a flat line goes to the middle
+    if high - low <= max(abs(high) * 1e-9, 1e-300):  # a flat line goes to the middle
         margin = abs(high) * 0.05 or 1.0
         low, high = low - margin, high + margin
     rough = (high - low) / about

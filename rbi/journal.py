@@ -260,8 +260,8 @@ class Journal:
             usage.output_tokens if usage else None,
             ticket,
         )
-        # A recorded answer has been paid for: it must survive a power cut, not only a crash.
-        with self._db.transaction() as db:
+        # An answer that was paid for must survive a power cut, not only a crash; what is free can be made again.
+        with self._db.transaction(durable=cost_usd is None or cost_usd > 0) as db:
             db.execute(
                 "UPDATE effect SET state = ?, finished = ?, result = ?, cost_nano_usd = ?, cost_known = ?,"
                 " saved_nano_usd = ?, input_tokens = ?, output_tokens = ? WHERE id = ?",
