@@ -143,6 +143,12 @@ class BaseModel(ABC):
             body["continuing"] = prompt.continuing
         return body
 
+    def get_ready(self) -> None:  # noqa: B027 - most models are ready
+        """Do what takes time before a first question and is done once, such as importing an SDK.
+
+        Called before each question, while no call of the account is held up by it.
+        """
+
     @abstractmethod
     def generate(
         self,

@@ -187,6 +187,7 @@ class ModelClient:
 
     def _attempt(self, talk: Talk, attempt: int, *, has_spare: bool) -> Part:
         limiter = self._limiters.for_account(talk.model.account)
+        talk.model.get_ready()
         permit, ticket, reserved = self._begin(talk, limiter, attempt, has_spare=has_spare)
         call = _Call(talk, ticket, attempt, reserved)
         talk.calls += 1

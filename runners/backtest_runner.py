@@ -200,7 +200,11 @@ class BacktestRunner:
                 break
             if spoilt:
                 self._warmth.discard(launcher)
-        return tries[-2] if len(tries) > 1 and tries[-1].ending.stop is Stop.TIMEOUT else tries[-1]
+        if len(tries) > 1 and tries[-1].ending.stop is Stop.TIMEOUT:
+            return tries[-2]
+        if len(tries) == _TRIES:  # it was the only suspect when its server went down: that was its own doing
+            return replace(tries[-1], ending=replace(tries[-1].ending, server_lost=False))
+        return tries[-1]
 
     def _begin(
         self,

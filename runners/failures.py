@@ -219,7 +219,7 @@ def _scratch(limits: Limits) -> Failure:
 
 
 def _crashed(ending: Ending, request: RunRequest, limits: Limits) -> Failure:
-    if ending.exit_code is None and (ending.guarded or not ending.began):
+    if ending.exit_code is None and (ending.guarded or ending.server_lost or not ending.began):
         return Failure(
             FailureKind.KILLED, "the process that watches over the run was ended from outside", _KILLED_HINT
         )

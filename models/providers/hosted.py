@@ -77,6 +77,10 @@ class HostedModel(BaseModel, Generic[Client]):
     def _read(self, body: bytes) -> Reply:
         """What the body of an answer says, as far as it came."""
 
+    def get_ready(self) -> None:
+        """See `BaseModel.get_ready`."""
+        self._sdk()
+
     def generate(self, prompt: Prompt, *, deadline_s: float, opened: Opened | None = None) -> ModelResponse:
         """See `BaseModel.generate`."""
         with self._connection.line(deadline_s) as (line, deadline):

@@ -204,6 +204,18 @@ def test_a_stop_ends_retry_waits_and_refuses_new_questions() -> None:
     assert model.asked == 0
 
 
+def test_a_model_gets_ready_before_it_takes_a_slot() -> None:
+    limiters = Limiters(Limits(max_in_flight=4, delay_s=0))
+    under_way: list[int] = []
+
+    class Late(ScriptedModel):
+        def get_ready(self) -> None:
+            under_way.append(limiters.for_account(self.account).stats().in_flight)
+
+    assert ModelClient(InMemoryCalls(), limiters).ask(Late(), PROMPT, labels=LABELS).text == "fine"
+    assert under_way == [0]
+
+
 def test_a_call_under_way_at_the_stop_is_finished_and_kept() -> None:
     memory = InMemoryCalls()
     client = client_with(memory)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,8 @@ def kinds(*expected: FailureKind | None) -> Kinds:
 class Harm:
     """``code`` of ``next`` (or the module's top), and how it may end; ``strong`` where strong levels differ.
 
-    ``None`` stands for a run that ended well, because what the strategy tried had no effect.
+    ``None`` stands for a run that ended well, because what the strategy tried had no effect. Whoever harms the
+    process that others come from, too, where that can be reached, is tried alone.
     """
 
     code: str
@@ -116,6 +118,7 @@ class Harm:
     strong: Kinds | None = None
     at_top: bool = False
     hangs: bool = False
+    to_others: bool = False
 
     def allowed(self, level: Level) -> Kinds:
         return self.strong if self.strong is not None and level in STRONG else self.weak
@@ -198,6 +201,7 @@ HARMS = {
         kinds(F.TIMEOUT, F.CRASHED),
         kinds(F.FORBIDDEN),
         hangs=True,
+        to_others=True,
     ),
     "a thread left behind": Harm(
         "import threading\nthreading.Thread(target=time.sleep, args=(1000,)).start()",
@@ -209,7 +213,7 @@ HARMS = {
 
 
 class Tried:
-    """Every harm at one level, some of them at the same time: most of them wait."""
+    """Every harm at one level, most of them at the same time as others: they wait."""
 
     def __init__(self, bars: BarsFile, sma_cross: str, strategy_doing: Callable[..., str]) -> None:
         self._bars = bars
@@ -219,12 +223,17 @@ class Tried:
 
     def __call__(self, contained: Contained, name: str) -> RunResult:
         if contained.level not in self._results:
+            together = [known for known, harm in HARMS.items() if not harm.to_others]
             with ThreadPoolExecutor(AT_ONCE) as pool:
-                results = pool.map(lambda harm: self._run(contained.runner, harm), HARMS.values())
-                self._results[contained.level] = dict(zip(HARMS, results, strict=True))
+                results = dict(
+                    zip(together, pool.map(partial(self._run, contained.runner), together), strict=True)
+                )
+            results |= {known: self._run(contained.runner, known) for known in HARMS if known not in results}
+            self._results[contained.level] = results
         return self._results[contained.level][name]
 
-    def _run(self, runner: BacktestRunner, harm: Harm) -> RunResult:
+    def _run(self, runner: BacktestRunner, name: str) -> RunResult:
+        harm = HARMS[name]
         if harm.at_top:
             imports = "import os, signal, time\n"
             source = f"{imports}{harm.code}\n{self._sma_cross}"

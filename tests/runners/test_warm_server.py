@@ -164,6 +164,29 @@ def test_a_supervisor_that_is_killed_takes_its_strategy_along_and_nobody_else(
     assert list(scratch.iterdir()) == []
 
 
+@at_warm_levels
+def test_who_had_not_its_time_because_the_server_was_killed_is_not_blamed(
+    runner_at: RunnerAt,
+    level: Level,
+    bars: BarsFile,
+    strategy_doing: Callable[..., str],
+    scratch: Path,
+    processes_of: Found,
+    wait_until: Wait,
+) -> None:
+    runner = runner_at(level)
+    server = server_chain(level, scratch, processes_of)
+    with ThreadPoolExecutor(2) as pool:
+        job = pool.submit(runner.run, RunRequest(strategy_doing("time.sleep(1000)"), bars, timeout_s=4))
+        wait_until(lambda: len(processes_of(scratch)) == len(server) + 2)
+        time.sleep(0.3)  # until the strategy runs
+        os.kill(server[0], signal.SIGKILL)
+        result = job.result()  # begun once more in the time that was left, which it used up
+    assert result.failure is not None
+    assert result.failure.kind is FailureKind.KILLED
+    assert not runner.accepts(result)
+
+
 OWNER = """
 import os, sys
 from pathlib import Path
