@@ -38,6 +38,7 @@ from rbi.run_folder import RunFolder
 from rbi.stages.context import Context, Goal, Score
 from rbi.task import Task
 from rbi.terminal import abandon
+from rbi.turns import Turns
 from rbi.watching import shown, signals, translated
 from rbi.workplace import Workplace, base_of
 from rbi.writers import budgets
@@ -84,6 +85,7 @@ def carry_out(
     is_stopping = stop.stopping.is_set
     fetcher = Fetcher(allowed=networks(settings.private_networks), is_stopping=is_stopping)
     library = Documents(fetcher, base_of(batch), is_stopping)
+    turns = Turns(settings.thread_count, stop.stopping)
     effects = {
         mode: JournaledEffects(
             batch=batch.name,
@@ -97,6 +99,7 @@ def carry_out(
             timeout_s=settings.timeout,
             events=events,
             stopping=stop.stopping,
+            turns=turns,
             mode=mode,
         )
         for mode in Mode
@@ -124,6 +127,7 @@ def carry_out(
         stop=stop,
         end_waits=client.stop,
         abort=runner.interrupt,
+        turns=turns,
         workers=settings.thread_count,
         outdated=lambda outcome: _is_outdated(outcome, containment),
     )

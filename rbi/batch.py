@@ -25,9 +25,11 @@ from rbi.records import IdeaRecord
 from rbi.results import IdeaFolders
 from rbi.run_folder import RunFolder
 from rbi.terminal import IDEA_THREADS
+from rbi.turns import Turns
 from runners.base import RunInterrupted, RunnerError
 
 POLL_S = 0.1
+IN_HAND = 3  # ideas for each worker at most, those that wait for a backtest among them
 
 
 class Ending(StrEnum):
@@ -82,8 +84,9 @@ class Batch:
     """Takes the ideas of one batch to their outcomes.
 
     ``work`` takes one idea through its stages. ``end_waits`` ends every wait for a model, ``abort`` every effect in
-    progress. ``outdated`` says of a recorded outcome whether its backtests have to be done again. ``grace_s`` is how
-    long running effects may go on after a stop was asked for.
+    progress. ``turns`` are for ``workers`` ideas at once, not counting those that wait for a backtest. ``outdated``
+    says of a recorded outcome whether its backtests have to be done again. ``grace_s`` is how long running effects may
+    go on after a stop was asked for.
     """
 
     def __init__(
@@ -99,6 +102,7 @@ class Batch:
         stop: StopSignal,
         end_waits: Callable[[], None],
         abort: Callable[[], None],
+        turns: Turns,
         workers: int,
         outdated: Callable[[Mapping[str, Any]], bool] = lambda _: False,
         grace_s: float = 5.0,
@@ -113,7 +117,8 @@ class Batch:
         self._stop = stop
         self._end_waits = end_waits
         self._abort = abort
-        self._workers = workers
+        self._turns = turns
+        self._most = IN_HAND * workers
         self._outdated = outdated
         self._grace_s = grace_s
         self._out_of_money = threading.Event()
@@ -125,7 +130,7 @@ class Batch:
         With ``more`` the batch goes on for as long as more can come.
         """
         pending = deque(record.idea for record in records if not self.is_finished(record))
-        pool = ThreadPoolExecutor(self._workers, thread_name_prefix=IDEA_THREADS)
+        pool = ThreadPoolExecutor(self._most, thread_name_prefix=IDEA_THREADS)
         running: dict[Future[_Done], Idea] = {}
         error: Exception | None = None
         while (pending or running or more) and error is None and not self._stop.stopping.is_set():
@@ -134,9 +139,9 @@ class Batch:
             except RbiError as unreadable:
                 error = unreadable
                 break
-            while pending and len(running) < self._workers:
+            while pending and len(running) < self._most and self._turns.try_take():
                 idea = pending.popleft()
-                running[pool.submit(self._one, idea)] = idea
+                running[pool.submit(self._in_turn, idea)] = idea
             error = self._collect(running, pending)
             if self._out_of_money.is_set():
                 pending.clear()
@@ -221,6 +226,12 @@ class Batch:
     def _drop_ended(running: dict[Future[_Done], Idea], timeout: float) -> None:
         for future in wait(running, timeout=timeout, return_when=FIRST_COMPLETED).done:
             del running[future]
+
+    def _in_turn(self, idea: Idea) -> _Done:
+        try:
+            return self._one(idea)
+        finally:
+            self._turns.give_back()
 
     def _one(self, idea: Idea) -> _Done:
         if self._stop.stopping.is_set():

@@ -20,6 +20,7 @@ from rbi.journal import Journal
 from rbi.ledger import trial_of
 from rbi.prompts import Prompts
 from rbi.stages.context import Scenario
+from rbi.turns import Turns
 from rbi.writers import Writers
 from runners.base import BarsFile, FailureKind, Mode, RunInterrupted, Runner, RunRequest, RunResult, Terms
 
@@ -71,7 +72,7 @@ class KeyLocks:
 class JournaledEffects:
     """Documents, model calls and backtests of one batch. ``stopping`` set means: begin nothing more.
 
-    ``mode`` is what the sources are that it runs.
+    An idea lends its turn of ``turns`` while it waits for a backtest. ``mode`` is what the sources are that it runs.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class JournaledEffects:
         timeout_s: float,
         events: Events,
         stopping: threading.Event,
+        turns: Turns,
         mode: Mode = Mode.CLASS,
     ) -> None:
         self._batch = batch
@@ -101,6 +103,7 @@ class JournaledEffects:
         self._timeout_s = timeout_s
         self._events = events
         self._stopping = stopping
+        self._turns = turns
         self._mode = mode
         self._locks = KeyLocks()
 
@@ -175,6 +178,14 @@ class JournaledEffects:
     ) -> tuple[RunResult, ...]:
         """The results, of which those that are not remembered are run in one job."""
         self._go_on()
+        with (
+            self._turns.aside()
+        ):  # before any lock is waited for: who has a turn never waits for one who has none
+            return self._run_aside(idea, stage, kind, requests)
+
+    def _run_aside(
+        self, idea: Idea, stage: str, kind: str, requests: Sequence[RunRequest]
+    ) -> tuple[RunResult, ...]:
         identities = [dict(self._runner.identity(request)) for request in requests]
         keys = [effect_key(kind, identity) for identity in identities]
         with ExitStack() as held:

@@ -23,6 +23,7 @@ from rbi.records import IdeaRecord
 from rbi.results import IdeaFolders
 from rbi.run_folder import RunFolder
 from rbi.selection import Wishes
+from rbi.turns import Turns
 from rbi.workplace import Origin, Workplace
 
 DONE = Outcome(OutcomeKind.NO_TRADES, None, ("none",))
@@ -51,7 +52,13 @@ class Bench:
         self.aborted = threading.Event()
 
     def run(
-        self, work: Work, *, workers: int = 3, grace_s: float = 5.0, more: More | None = None
+        self,
+        work: Work,
+        *,
+        workers: int = 3,
+        grace_s: float = 5.0,
+        more: More | None = None,
+        turns: Turns | None = None,
     ) -> BatchResult:
         folder = RunFolder(
             self.workplace, self.record, description={}, changed=str, today=lambda: self.days[0]
@@ -67,6 +74,7 @@ class Bench:
             stop=self.stop,
             end_waits=self.waits_ended.set,
             abort=self.aborted.set,
+            turns=turns or Turns(workers, self.stop.stopping),
             workers=workers,
             grace_s=grace_s,
         )
@@ -135,6 +143,43 @@ def test_two_batches_on_one_folder_never_do_an_idea_twice(tmp_path: Path) -> Non
     assert first.finished() == 12
     first.journal.close()
     second.journal.close()
+
+
+def test_who_waits_for_a_backtest_lets_others_begin_and_goes_on_before_the_next(bench: Bench) -> None:
+    turns = Turns(2, bench.stop.stopping)
+    guard = threading.Lock()
+    begun, busy = [0], [0]
+    most_busy, all_begun = [0], threading.Event()
+
+    def count(change: int) -> None:
+        with guard:
+            busy[0] += change
+            most_busy[0] = max(most_busy[0], busy[0])
+
+    def work(idea: Idea, entered: Callable[[str], None]) -> IdeaReport:
+        with guard:
+            begun[0] += 1
+            begun[0] == 6 and all_begun.set()
+        for _ in range(3):
+            count(1)
+            threading.Event().wait(0.005)
+            count(-1)
+            with turns.aside():
+                assert all_begun.wait(60)
+        return done(idea, entered)
+
+    assert bench.run(work, workers=2, turns=turns).ending is Ending.FINISHED
+    assert bench.finished() == 6
+    assert most_busy[0] <= 2
+
+
+def test_nobody_waits_for_a_turn_once_the_batch_is_stopping(bench: Bench) -> None:
+    turns = Turns(1, bench.stop.stopping)
+    assert turns.try_take()
+    with turns.aside():
+        assert turns.try_take()  # by another idea, which keeps it
+        assert not turns.try_take()
+        bench.stop.request()
 
 
 def test_midnight_sends_the_ideas_that_start_after_it_to_one_new_folder(bench: Bench) -> None:

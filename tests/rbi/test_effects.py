@@ -20,6 +20,7 @@ from rbi.events import BacktestFinished, Event, Events
 from rbi.journal import Journal
 from rbi.prompts import shipped
 from rbi.stages.context import Scenario
+from rbi.turns import Turns
 from rbi.writers import Writers
 from runners.base import Failure, FailureKind, RunInterrupted, RunnerError, RunRequest, RunResult, Terms
 
@@ -81,6 +82,7 @@ class Bench:
             timeout_s=timeout_s,
             events=Events(self.events.append),
             stopping=self.stopping,
+            turns=Turns(1, self.stopping),
         )
         return made, runner
 

@@ -26,6 +26,7 @@ from rbi.pipeline import run_idea
 from rbi.prompts import shipped
 from rbi.results import files_of, outcome_record
 from rbi.stages.context import Admission, Goal
+from rbi.turns import Turns
 from rbi.writers import Writers
 from runners.base import RunRequest, RunResult, Terms
 
@@ -161,6 +162,7 @@ def journaled(journal: Journal, library: Library) -> JournaledEffects:
         timeout_s=10.0,
         events=Events(),
         stopping=threading.Event(),
+        turns=Turns(1, threading.Event()),
     )
 
 

@@ -31,6 +31,7 @@ from rbi.records import BatchRecord
 from rbi.results import IdeaFolders
 from rbi.settings_table import SANDBOXES
 from rbi.stages.context import Scenario
+from rbi.turns import Turns
 from rbi.views import results_table
 from rbi.writers import Writers
 from runners.base import (
@@ -268,6 +269,7 @@ def test_effects_run_sources_as_what_they_are_told_and_know_what_is_recorded(tmp
             timeout_s=10.0,
             events=Events(),
             stopping=threading.Event(),
+            turns=Turns(1, threading.Event()),
             mode=mode,
         )
         for mode in Mode
