@@ -15,7 +15,8 @@ class AdaptiveLimit:
 
     A round is as many clean successes as the limit, at least 4. A round in which the limit was nearly used up
     raises it: twofold until the first rate limit, by 5% after it, and for a minute not again to where it was
-    too high. A rate limit lowers it by a fifth. Times are seconds of one clock.
+    too high. Until that first rate limit a crowd of calls none of which is refused is as good as a round. A rate limit
+    lowers it by a fifth. Times are seconds of one clock.
     """
 
     def __init__(self, most: int) -> None:
@@ -31,6 +32,16 @@ class AdaptiveLimit:
     def limit(self) -> int:
         """How many calls may be under way now."""
         return self._limit
+
+    @property
+    def may_double(self) -> bool:
+        """Whether no rate limit was met yet, and the limit may still rise."""
+        return self._doubling and self._limit < self._most
+
+    def let_in(self, in_flight: int) -> None:
+        """So many calls are under way, as many as may be, and none of them was turned away."""
+        self._limit = min(self._most, 2 * self._limit)
+        self._start_round(in_flight)
 
     def began(self, in_flight: int) -> None:
         """A call began; ``in_flight`` counts it."""

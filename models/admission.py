@@ -37,6 +37,7 @@ LESSON_S = 300.0
 # A call that has been under way for so long was not turned away.
 PROBE_S = 10.0
 FIRST_S = 1.0  # what refuses everybody, a wrong key or a model that there is not, says so sooner than that
+LET_IN_S = 2.0  # who has too many calls says so of the last one sooner than that
 # Who refuses everything for so many rounds, or for so long, is as good as out of order.
 STORM_IS_OUTAGE = 6
 LONGEST_STORM_S = 45.0
@@ -183,6 +184,7 @@ class Admission:
         self._learned_at = float("-inf")
         self._is_paced = False
         self._delay = GlobalDelay(limits.delay_s)
+        self._last_start = float("-inf")
         self._habit = OutputHabit()
         self._was_answered = False
         self._probe: Permit | None = None
@@ -257,10 +259,24 @@ class Admission:
         probing = self._probing(now)
         if probing is not None:
             return probing
-        if self.in_flight >= self.adaptive.limit:
-            return Wait(None, f"{self.in_flight} calls are under way")
+        crowded = self._crowded(now)
+        if crowded is not None:
+            return crowded
         left = self._delay.wait_s(now)
         return Wait(left, "the delay between calls") if left > 0 else None
+
+    def _crowded(self, now: float) -> Wait | None:
+        """Until the limit is known, a crowd that is not turned away lets more in: answers may take a minute."""
+        reason = f"{self.in_flight} calls are under way"
+        if self.in_flight < self.adaptive.limit:
+            return None
+        if not self.adaptive.may_double:
+            return Wait(None, reason)
+        left = self._last_start + LET_IN_S - now
+        if left > 0:
+            return Wait(left, reason, may_end_sooner=True)
+        self.adaptive.let_in(self.in_flight)
+        return None
 
     def _probing(self, now: float) -> Wait | None:
         """Where it is unknown whether calls get through at all, one goes first."""
@@ -294,6 +310,7 @@ class Admission:
     def _start(self, reserved: Amounts, now: float, model: str, is_first_attempt: bool) -> Permit:
         permit = Permit(reserved, now, self.pauses.generation, model, is_first_attempt)
         self.windows.reserve(reserved)
+        self._last_start = now
         self._delay.start(now, self.windows.spacing_s() if self._is_paced else 0.0)
         self.in_flight += 1
         self._in_generation += 1

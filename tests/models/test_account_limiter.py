@@ -307,6 +307,34 @@ def test_a_first_call_that_takes_long_holds_the_others_for_a_second_only(clock: 
     assert len(start_all(limiter)) == 19
 
 
+# A crowd
+
+
+def test_a_crowd_that_is_not_turned_away_lets_more_in_before_it_is_answered(clock: Clock) -> None:
+    limiter = simulated(clock)
+    limiter.opened(start(limiter), NOTHING_SAID)
+    assert len(start_all(limiter)) == 19
+    assert held(limiter).seconds == 2
+    clock.now += 2
+    assert len(start_all(limiter)) == 20
+    assert held(limiter).seconds == 2
+    clock.now += 2
+    assert len(start_all(limiter)) == 24  # 64 at most
+    assert held(limiter).seconds is None
+
+
+def test_a_crowd_of_which_one_is_turned_away_is_as_large_as_it_may_be(clock: Clock) -> None:
+    limiter = simulated(clock)
+    first = start(limiter)
+    limiter.opened(first, NOTHING_SAID)
+    refused, *_ = start_all(limiter)
+    limiter.settle(refused, error=RateLimited("too many"))
+    clock.now += 10
+    limiter.settle(first)
+    assert limiter.stats().limit == 16
+    assert held(limiter).seconds is None
+
+
 # Windows
 
 
