@@ -6,8 +6,8 @@ import hashlib
 import math
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -35,11 +35,11 @@ from runners.limits import Limits
 from runners.printed_stats import PrintedStats, disagreement
 from runners.process import Ending, Job, Launcher, Stop, run_process
 from runners.sandbox import CHILD
+from runners.slots import Slots
 from runners.verification import check_numbers
 from runners.warmth import Containment, Warmth, interrupted
 from runners.work_folder import work_folder
 
-_WAIT_S = 0.1  # how often a run that waits for a slot looks whether it was interrupted
 _CPU_SPARE_S = 10  # the wall clock is to end a run first: it says more
 _TRIES = 3  # how often a job is begun that is ended by force
 _DATASETS = 64  # in one job: each takes two of the files that a strategy may have open, as long as it runs
@@ -82,7 +82,7 @@ class BacktestRunner:
         self._environment = environment
         self._scratch_root = scratch_root
         self._limits = limits or Limits()
-        self._slots = threading.BoundedSemaphore(slots or available_cores())
+        self._slots = Slots(slots or available_cores())
         self._suspects = threading.Lock()
         self._interruption = Interruption()
         self._harness_version = harness_version()
@@ -129,7 +129,9 @@ class BacktestRunner:
         """See `Runner.run_all`. Also raises `RunnerError` for unusable terms, parameters or bars."""
         _check_one_version(requests)
         results: list[RunResult] = []
-        with self._slot():
+        with self._slots.one(self._interruption) as is_mine:
+            if not is_mine:
+                raise interrupted()
             while len(results) < len(requests):
                 # A run that is cut short says nothing of the scenarios after it: they get a job of their own.
                 results.extend(self._job(_first_job(requests[len(results) :])))
@@ -152,17 +154,6 @@ class BacktestRunner:
     def why_not(self) -> Mapping[Level, str]:
         """Of each stronger level, what stands in its way."""
         return self._warmth.why_not
-
-    @contextmanager
-    def _slot(self) -> Iterator[None]:
-        while not self._interruption.is_set():
-            if self._slots.acquire(timeout=_WAIT_S):
-                try:
-                    yield
-                finally:
-                    self._slots.release()
-                return
-        raise interrupted()
 
     def _job(self, requests: Sequence[RunRequest]) -> list[RunResult]:
         loaded = [self._bars.load(request.bars) for request in requests]
