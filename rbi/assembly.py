@@ -116,6 +116,11 @@ def carry_out(
         )
         for mode in Mode
     }
+
+    def end_waits() -> None:
+        client.stop()
+        runner.drain()
+
     whole = Batch(
         name=batch.name,
         journal=workplace.journal,
@@ -125,14 +130,14 @@ def carry_out(
         events=events,
         work=lambda idea, entered: task.work(idea, contexts, entered),
         stop=stop,
-        end_waits=client.stop,
+        end_waits=end_waits,
         abort=runner.interrupt,
         turns=turns,
         workers=settings.thread_count,
         outdated=lambda outcome: _is_outdated(outcome, containment),
     )
     showing = shown(events, json_output=json_output and task.streams_events)
-    with closing(runner), showing, signals(stop, client.stop):
+    with closing(runner), showing, signals(stop, end_waits):
         events.add(EventsFile(lambda: folder.newest / "events.jsonl"))
         finished = sum(whole.is_finished(record) for record in records)
         events.emit(

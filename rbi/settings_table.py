@@ -174,7 +174,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "workers",
-        "ideas worked on at once (0: by core count)",
+        "ideas worked on at once, not counting those that wait for a backtest (0: by core count)",
         kind=int,
         low=0,
         high=1000,

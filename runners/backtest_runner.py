@@ -84,6 +84,7 @@ class BacktestRunner:
         self._limits = limits or Limits()
         self._slots = Slots(slots or available_cores())
         self._suspects = threading.Lock()
+        self._draining = Interruption()
         self._interruption = Interruption()
         self._harness_version = harness_version()
         self._bars = BarsCache()
@@ -129,7 +130,7 @@ class BacktestRunner:
         """See `Runner.run_all`. Also raises `RunnerError` for unusable terms, parameters or bars."""
         _check_one_version(requests)
         results: list[RunResult] = []
-        with self._slots.one(self._interruption) as is_mine:
+        with self._slots.one(self._draining) as is_mine:
             if not is_mine:
                 raise interrupted()
             while len(results) < len(requests):
@@ -137,8 +138,13 @@ class BacktestRunner:
                 results.extend(self._job(_first_job(requests[len(results) :])))
         return tuple(results)
 
+    def drain(self) -> None:
+        """See `Runner.drain`. Returns at once; safe to call from a signal handler."""
+        self._draining.set()
+
     def interrupt(self) -> None:
         """See `Runner.interrupt`. Returns at once; safe to call from a signal handler."""
+        self._draining.set()
         self._interruption.set()
 
     def close(self) -> None:

@@ -388,7 +388,8 @@ class Runner(Protocol):
     def run(self, request: RunRequest) -> RunResult:
         """Run one backtest to its end, at most ``request.timeout_s`` seconds.
 
-        Raises `RunnerError` when the environment is unusable and `RunInterrupted` after `interrupt`.
+        Raises `RunnerError` when the environment is unusable and `RunInterrupted` after `drain`
+        or `interrupt`.
         """
         ...
 
@@ -400,6 +401,10 @@ class Runner(Protocol):
         where scenarios must not know of each other. Raises `ValueError` for requests of different sources or modes,
         or of scripts, and what `run` raises.
         """
+        ...
+
+    def drain(self) -> None:
+        """Begin no further run: those that wait raise `RunInterrupted`, those in progress go on."""
         ...
 
     def interrupt(self) -> None:

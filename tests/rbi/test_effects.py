@@ -56,6 +56,9 @@ class CountingRunner:
     def run_all(self, requests: Sequence[RunRequest]) -> tuple[RunResult, ...]:
         return tuple(map(self.run, requests))
 
+    def drain(self) -> None:
+        return
+
     def interrupt(self) -> None:
         return
 

@@ -126,6 +126,9 @@ class NoRunner:
     def run(self, request: RunRequest) -> RunResult:
         raise AssertionError("nothing is run here")
 
+    def drain(self) -> None:
+        return
+
     def interrupt(self) -> None:
         return
 

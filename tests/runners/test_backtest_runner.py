@@ -272,6 +272,27 @@ def test_interrupting_ends_running_and_waiting_runs_and_refuses_new_ones(
     assert list(scratch.iterdir()) == []
 
 
+def test_draining_lets_runs_end_and_begins_none_that_waits(
+    runner_of: RunnerOf,
+    environment: Environment,
+    bars: BarsFile,
+    sma_cross: str,
+    tmp_path: Path,
+    scratch: Path,
+    wait_until: Callable[[Callable[[], bool]], None],
+) -> None:
+    runner, gate = runner_of(environment, slots=1), tmp_path / "gate"
+    wait = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.01)\n"
+    with ThreadPoolExecutor(2) as pool:
+        running = pool.submit(runner.run, RunRequest(wait + sma_cross, bars))
+        wait_until(lambda: bool(list(scratch.iterdir())))
+        waiting = pool.submit(runner.run, RunRequest(sma_cross, bars))
+        runner.drain()
+        assert isinstance(waiting.exception(), RunInterrupted)
+        gate.touch()
+        assert running.result().ok
+
+
 class Impatient(Exception):
     """Raised into a run by a signal handler, as KeyboardInterrupt is."""
 
