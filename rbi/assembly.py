@@ -41,7 +41,7 @@ from rbi.terminal import abandon
 from rbi.turns import Turns
 from rbi.watching import shown, signals, translated
 from rbi.workplace import Workplace, base_of
-from rbi.writers import budgets
+from rbi.writers import Writers, budgets
 from runners.backtest_runner import BacktestRunner
 from runners.base import STRONG, FailureKind, Level, Mode, RunnerError, Terms
 from runners.warmth import Containment
@@ -147,6 +147,8 @@ def carry_out(
             for note in dataset.notes:
                 events.emit(Notice(f"{dataset.name}: {note}"))
         needed = finished < len(records) or bool(arrivals)
+        if needed:
+            threading.Thread(target=_get_ready, args=(parts.writers,), daemon=True).start()
         free = not parts.writers.are_language_models and not settings.sandbox
         with _told_how_contained(runner, events, needed=needed, meanwhile=free):
             result = whole.run(records, arrivals.into(events) if arrivals else None)
@@ -154,6 +156,13 @@ def carry_out(
         _print(task.lines(slices, lambda mode, source, bars: effects[mode].recorded(source, bars)))
     batch = replace(batch, folder=folder.newest.name)
     return close(workplace, batch, result, budget=settings.budget, quiet=json_output)
+
+
+def _get_ready(writers: Writers) -> None:
+    """Import the SDK of the first model while the strategies' server starts."""
+    with suppress(ImportError):  # the first question meets the same error
+        for model in writers.of("research")[:1]:
+            model.get_ready()
 
 
 @contextmanager
