@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from runners.backtest_runner import BacktestRunner
 from runners.base import BarsFile, Level, RunRequest, RunResult
@@ -203,6 +202,4 @@ def strategy_doing() -> Callable[..., str]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    settings.register_profile("unhurried", deadline=None)  # the machine may be busy
-    settings.load_profile("unhurried")
     config.addinivalue_line("markers", "network: needs a package index (or uv's cache of it), and a minute")
