@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import selectors
 import signal
@@ -22,6 +23,8 @@ from runners.limits import Limits
 
 _ANSWER_S = 0.6  # how long the supervisor gets to kill everything and report
 _DRAIN_S = 0.2  # how long the pipes get to end once it has
+_LOOK_S = 0.5  # a run is looked at as often as this, if nothing comes of it
+_LATE_S = 0.2  # a look that comes so much too late means that rbi stood still: that is nobody's time
 _CHUNK = 1 << 16
 READY = b"ready\n"  # what the harness says before any strategy code has run
 _REPORT_BYTES = 4096  # the supervisor says much less
@@ -149,6 +152,7 @@ class _Run:
     def __init__(self, job: Job, launcher: Launcher, interruption: Interruption, stack: ExitStack) -> None:
         self._job = job
         self._began = time.monotonic()
+        self._stood_still = 0.0
         self._reported_at: list[float] = []
         self._control = stack.enter_context(ExitStack())
         self._out, self._err = StreamCapture(job.limits.kept_bytes), StreamCapture(job.limits.kept_bytes)
@@ -196,7 +200,7 @@ class _Run:
         in_time = (bytes(self._result), tuple(self._reported_at)) if stop else None  # later ones are too late
         if stop:
             self._control.close()  # the supervisor sees it and kills everything
-            answer = time.monotonic() + _ANSWER_S
+            answer = time.monotonic() - self._stood_still + _ANSWER_S
             self._pump("report", lambda: answer, stopping=True)
         lines = self._report_lines()
         answered = "exit" in lines and "report" not in self._open and self._launch.ended_well()
@@ -208,7 +212,7 @@ class _Run:
             )
         self._control.close()
         self._launch.reap()
-        drained = time.monotonic() + _DRAIN_S
+        drained = time.monotonic() - self._stood_still + _DRAIN_S
         for name in ("stdout", "stderr", "result"):
             self._pump(name, lambda: drained, stopping=True)
         if stop is None:
@@ -241,12 +245,23 @@ class _Run:
         self._launch.reap()
 
     def _pump(self, until: str, deadline: Callable[[], float], *, stopping: bool = False) -> Stop | None:
-        """Read what comes until the pipe ``until`` ends, or there is a reason to stop."""
+        """Read what comes until the pipe ``until`` ends, or there is a reason to stop.
+
+        While this process stands still (stopped by a signal, or without a turn on a busy machine) nothing is read: what
+        was ready by then waits in the pipes, and whoever has more to say waits for room in them. So that time counts
+        for nobody.
+        """
+        due = math.inf
         while until in self._open:
-            left = deadline() - time.monotonic()
+            now = time.monotonic()
+            if now - due > _LATE_S:
+                self._stood_still += now - due
+            left = deadline() + self._stood_still - now
             if left <= 0:
                 return Stop.TIMEOUT
-            for key, _ in self._selector.select(left):
+            wait = min(left, _LOOK_S)
+            due = now + wait
+            for key, _ in self._selector.select(wait):
                 stop = self._read(key.fd, key.data)
                 if stop and not stopping:
                     return stop

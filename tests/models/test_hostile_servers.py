@@ -134,7 +134,9 @@ def test_the_end_of_a_stream_is_seen_however_it_is_written(listening: Listen, la
         hung_up.set()
 
     assert model_at(listening(hold)).generate(PROMPT, deadline_s=2 * HELD_S).text == "fine"
-    assert hung_up.wait(SOON_S)  # the call ended before the server lost its patience, and so before the deadline
+    assert hung_up.wait(
+        SOON_S
+    )  # the call ended before the server lost its patience, and so before the deadline
 
 
 @pytest.mark.parametrize("spec", ["openai:m", "claude:c"])

@@ -172,7 +172,7 @@ def wait_until() -> Callable[[Callable[[], bool]], None]:
     """Wait for a condition; it fails the test if it does not come true."""
 
     def wait(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < deadline
             time.sleep(0.01)
