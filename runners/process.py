@@ -153,6 +153,7 @@ class _Run:
         self._job = job
         self._began = time.monotonic()
         self._stood_still = 0.0
+        self._due = self._began  # when the next look is to come at the latest
         self._reported_at: list[float] = []
         self._control = stack.enter_context(ExitStack())
         self._out, self._err = StreamCapture(job.limits.kept_bytes), StreamCapture(job.limits.kept_bytes)
@@ -212,6 +213,7 @@ class _Run:
             )
         self._control.close()
         self._launch.reap()
+        self._due = math.inf  # killing and reaping have taken the time that they needed
         drained = time.monotonic() - self._stood_still + _DRAIN_S
         for name in ("stdout", "stderr", "result"):
             self._pump(name, lambda: drained, stopping=True)
@@ -251,16 +253,15 @@ class _Run:
         was ready by then waits in the pipes, and whoever has more to say waits for room in them. So that time counts
         for nobody.
         """
-        due = math.inf
         while until in self._open:
             now = time.monotonic()
-            if now - due > _LATE_S:
-                self._stood_still += now - due
+            if now - self._due > _LATE_S:
+                self._stood_still += now - self._due
             left = deadline() + self._stood_still - now
             if left <= 0:
                 return Stop.TIMEOUT
             wait = min(left, _LOOK_S)
-            due = now + wait
+            self._due = now + wait
             for key, _ in self._selector.select(wait):
                 stop = self._read(key.fd, key.data)
                 if stop and not stopping:
