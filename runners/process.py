@@ -153,7 +153,7 @@ class _Run:
         self._job = job
         self._began = time.monotonic()
         self._stood_still = 0.0
-        self._due = self._began  # when the next look is to come at the latest
+        self._looked = self._due = self._began  # the last look, and when the next is to come at the latest
         self._reported_at: list[float] = []
         self._control = stack.enter_context(ExitStack())
         self._out, self._err = StreamCapture(job.limits.kept_bytes), StreamCapture(job.limits.kept_bytes)
@@ -256,7 +256,8 @@ class _Run:
         while until in self._open:
             now = time.monotonic()
             if now - self._due > _LATE_S:
-                self._stood_still += now - self._due
+                self._stood_still += now - self._looked
+            self._looked = now
             left = deadline() + self._stood_still - now
             if left <= 0:
                 return Stop.TIMEOUT
