@@ -268,11 +268,11 @@ def test_a_watch_that_is_told_to_hurry_cuts_sooner() -> None:
 
 
 def test_a_watch_keeps_no_thread_when_there_is_nothing_to_watch() -> None:
-    watch = DeadlineWatch()
+    watch, name = DeadlineWatch(), "model-deadlines"
     for _ in range(2):
         before, cut = set(threading.enumerate()), threading.Event()
         deadline = watch.start(600, cut.set)
-        (watching,) = set(threading.enumerate()) - before
+        (watching,) = (one for one in threading.enumerate() if one not in before and one.name == name)
         watch.shorten(deadline, 0.05)
         assert cut.wait(60)
         watching.join(60)

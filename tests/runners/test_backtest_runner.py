@@ -453,7 +453,7 @@ def test_what_was_contained_less_than_asked_for_or_killed_is_not_accepted(
 
 
 def of_generation(generation: int) -> list[int]:
-    """The processes that are so many forks away from this one."""
+    """The processes that are so many forks away from this one, over a warm server."""
     parents = {os.getpid()}
     for _ in range(generation):
         children: set[int] = set()
@@ -461,8 +461,16 @@ def of_generation(generation: int) -> list[int]:
             with suppress(OSError):
                 if int(stat.read_text().rpartition(")")[2].split()[1]) in parents:
                     children.add(int(stat.parent.name))
-        parents = children
+        parents = {child for child in children if with_mark_in("server.py", child)}
     return sorted(parents)
+
+
+def with_mark_in(mark: str, pid: int) -> bool:
+    """Whether its command line has a path that ends so; what is forked has that of whom it was forked from."""
+    with suppress(OSError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        return any(word.endswith("/" + mark) for word in words)
+    return False
 
 
 def with_mark(*marks: str) -> list[str]:
