@@ -144,7 +144,7 @@ class ModelFactory:
             if service.needs_key and any(self._value(name) for name in service.key_variables):
                 return service.name
         local = next(service for service, _ in self._hosted if service.name == OLLAMA.name)
-        return local.name if not self._why_not(local) else OFFLINE
+        return local.name if not self._why_not(local, QUICKLY_S) else OFFLINE
 
     def available(self) -> tuple[ModelListing, ...]:
         """Every provider, usable here or not. One that needs no key is asked whether it is there."""
@@ -260,18 +260,18 @@ class ModelFactory:
     def _value(self, variable: str) -> str:
         return self._environ.get(variable, "").strip()
 
-    def _why_not(self, service: Service) -> str:
+    def _why_not(self, service: Service, timeout_s: float) -> str:
         try:
             self._key(service)
             base_url = self._base_url(service)
             if not service.needs_key:
-                self._first_model(service, base_url, QUICKLY_S)
+                self._first_model(service, base_url, timeout_s)
         except (MissingKey, BadSetting, ConnectionFailed, UnknownModel) as error:
             return error.message
         return ""
 
     def _listing(self, service: Service) -> ModelListing:
-        why_not = self._why_not(service)
+        why_not = self._why_not(service, PATIENTLY_S)
         rates = self._prices.token_price(service.name, service.default_model)
         return ModelListing(
             provider=service.name,

@@ -30,6 +30,7 @@ from runners.base import RunInterrupted, RunnerError
 
 POLL_S = 0.1
 IN_HAND = 3  # ideas for each worker at most, those that wait for a backtest among them
+_LAST_LOOKS = 10  # `POLL_S` apart, after what runs was told to end now
 
 
 class Ending(StrEnum):
@@ -218,9 +219,11 @@ class Batch:
         while running and time.monotonic() < give_up and not self._stop.at_once.is_set():
             self._drop_ended(running, POLL_S)
         self._abort()
-        give_up = time.monotonic() + 1.0
-        while running and time.monotonic() < give_up:
+        in_vain = 0  # looks, not seconds: a process that stood still has not looked
+        while running and in_vain < _LAST_LOOKS:
+            before = len(running)
             self._drop_ended(running, POLL_S)
+            in_vain += len(running) == before
 
     @staticmethod
     def _drop_ended(running: dict[Future[_Done], Idea], timeout: float) -> None:

@@ -241,12 +241,20 @@ class _Run:
         self._launch.reap()
 
     def _pump(self, until: str, deadline: Callable[[], float], *, stopping: bool = False) -> Stop | None:
-        """Read what comes until the pipe ``until`` ends, or there is a reason to stop."""
+        """Read what comes until the pipe ``until`` ends, or there is a reason to stop.
+
+        What is there at the first look after the deadline came in time: this process may have stood still. It is read,
+        but somebody who goes on writing is not listened to for long.
+        """
+        patience: float | None = None
         while until in self._open:
-            left = deadline() - time.monotonic()
-            if left <= 0:
+            now = time.monotonic()
+            left = deadline() - now
+            patience = None if left > 0 else patience or now + _DRAIN_S
+            ready = self._selector.select(max(left, 0.0))
+            if patience is not None and (not ready or now >= patience):
                 return Stop.TIMEOUT
-            for key, _ in self._selector.select(left):
+            for key, _ in ready:
                 stop = self._read(key.fd, key.data)
                 if stop and not stopping:
                     return stop

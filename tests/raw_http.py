@@ -33,6 +33,9 @@ class Got:
     connection: int
 
 
+_PATIENCE_S = 60.0
+
+
 class RawServer:
     """Answers every request with what ``answer`` makes of it, over connections that are kept alive."""
 
@@ -43,6 +46,8 @@ class RawServer:
         self._server.raw = self
         self.lock = threading.Lock()
         self.connections = 0
+        self._closed = 0
+        self._closing = threading.Condition(self.lock)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -51,6 +56,17 @@ class RawServer:
         with self.lock:
             self.got.append(got)
         return self._answer(got)
+
+    def closed(self) -> None:
+        """A connection was closed on this side."""
+        with self._closing:
+            self._closed += 1
+            self._closing.notify_all()
+
+    def wait_for_no_connection(self) -> None:
+        """Until every connection so far was closed on this side. `AssertionError` if one is kept."""
+        with self._closing:
+            assert self._closing.wait_for(lambda: self._closed == self.connections, _PATIENCE_S)
 
     def __enter__(self) -> RawServer:
         return self
@@ -67,6 +83,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
     raw: RawServer
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.raw.closed()
 
 
 class _Handler(BaseHTTPRequestHandler):

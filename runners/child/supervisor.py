@@ -34,6 +34,7 @@ from os import _exit  # the strategy may replace os._exit in the harness
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 DUMP_S = 0.05  # how long a hung strategy gets to write where it hangs
+TURN_S = 0.3  # how long it may take, on a busy machine, until it has a turn to do so
 SELF_ENDING_S = 0.2  # how long processes that outlive the harness get to end by themselves
 CONTROL, SCRATCH, THREADS = "control", "scratch", "threads"  # why a run was ended from here
 MOST_THREADS = 256
@@ -224,6 +225,9 @@ class Family:
     def kill_harness(self):
         """Ask where it hangs (the harness has a handler that writes it to stderr), then kill it."""
         kill(self.harness, signal.SIGUSR1)
+        latest = time.monotonic() + TURN_S
+        while is_pending(self.harness, signal.SIGUSR1) and time.monotonic() < latest:
+            time.sleep(0.005)
         time.sleep(DUMP_S)
         kill(self.harness, signal.SIGKILL)
         while self.exit_code is None:
@@ -254,6 +258,16 @@ def threads_of(process):
         return os.stat(f"/proc/{process}/task").st_nlink - 2
     except OSError:
         return 0
+
+
+def is_pending(process, number):
+    """Whether a signal waits for the process to have a turn; False where the system does not tell."""
+    try:
+        with open(f"/proc/{process}/status") as status:
+            fields = dict(line.split(":", 1) for line in status)
+    except OSError:
+        return False
+    return any(int(fields.get(name, "0"), 16) >> (number - 1) & 1 for name in ("SigPnd", "ShdPnd"))
 
 
 def children():

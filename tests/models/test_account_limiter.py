@@ -104,7 +104,7 @@ def in_thread(work: Callable[[], object]) -> tuple[threading.Thread, list[object
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.002)
@@ -132,12 +132,12 @@ def test_no_more_calls_are_in_flight_than_allowed(most: int, threads: int) -> No
 
     def call() -> None:
         permit = limiter.wait_for_slot()
-        together.wait(20)
+        together.wait(60)
         limiter.settle(permit)
 
     started = [in_thread(call) for _ in range(threads - threads % together.parties)]
     for thread, outcome in started:
-        thread.join(20)
+        thread.join(60)
         assert outcome == [None]
     assert limiter.stats().peak_in_flight == min(most, threads)
     assert limiter.stats().in_flight == 0
@@ -160,7 +160,7 @@ def test_slots_are_given_in_the_order_of_asking() -> None:
     assert isinstance(limiter.acquire(), Wait)
     limiter.settle(first)
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert order == list(range(6))
     assert limiter.stats().waited_s > 0
 
@@ -173,7 +173,7 @@ def test_a_stop_wakes_everyone_and_keeps_no_slot() -> None:
     until(lambda: limiter.stats().waiting == 50)
     stop.set()
     for thread, outcome in waiting:
-        thread.join(10)
+        thread.join(60)
         assert isinstance(outcome[0], Interrupted)
     with pytest.raises(Interrupted):
         limiter.acquire()
@@ -199,19 +199,19 @@ def test_whoever_waits_is_told_why() -> None:
     )
     until(lambda: len(reasons) == 1)
     limiter.settle(permit)
-    thread.join(10)
+    thread.join(60)
     assert isinstance(outcome[0], Permit)
     assert reasons == ["1 calls are under way"]
 
 
 def test_the_head_of_the_queue_starts_when_its_time_has_come() -> None:
     limiter = AccountLimiter(Limits(delay_s=0.05), stop=StopSignal())
-    limiter.opened(start(limiter), NOTHING_SAID)
     began = time.monotonic()
+    limiter.opened(start(limiter), NOTHING_SAID)
     threads = [in_thread(limiter.wait_for_slot)[0] for _ in range(4)]
     for thread in threads:
-        thread.join(10)
-    assert 0.15 <= time.monotonic() - began < 5
+        thread.join(60)
+    assert time.monotonic() - began >= 4 * 0.05
     assert limiter.stats().in_flight == 5
 
 
@@ -236,7 +236,7 @@ def test_nobody_is_forgotten_in_the_queue_however_calls_end() -> None:
                     limiter.settle(permit, usage=Usage(10, 10))
 
     for thread, outcome in [in_thread(lambda number=number: call(number)) for number in range(40)]:
-        thread.join(30)
+        thread.join(60)
         assert outcome == [None]
     stats = limiter.stats()
     assert (stats.calls, stats.in_flight, stats.waiting) == (1600, 0, 0)
@@ -461,7 +461,7 @@ def test_a_fatal_error_ends_the_account_for_all_who_wait(clock: Clock) -> None:
     until(lambda: limiter.stats().waiting == 5)
     limiter.settle(permit, error=BadKey("refused", hint="Get a key.", status=401))
     for thread, _ in waiting:
-        thread.join(10)
+        thread.join(60)
     errors = [outcome[0] for _, outcome in waiting]
     assert len(set(map(id, errors))) == 5
     for error in errors:
@@ -491,8 +491,10 @@ def test_a_provider_that_never_answered_is_left_alone_after_three_calls(clock: C
     assert len(start_all(limiter)) == 20
 
 
-def test_who_does_not_wait_out_an_outage_learns_of_it_in_the_queue() -> None:
-    limiter = AccountLimiter(Limits(delay_s=0), stop=StopSignal())
+def test_who_does_not_wait_out_an_outage_learns_of_it_in_the_queue(clock: Clock) -> None:
+    limiter = simulated(clock, max_in_flight=2)
+    other = start(limiter)
+    clock.now += 1
     for _ in range(2):
         limiter.settle(start(limiter), error=ConnectionFailed("nobody there"))
     probe = start(limiter)
@@ -501,10 +503,12 @@ def test_who_does_not_wait_out_an_outage_learns_of_it_in_the_queue() -> None:
     hasty, haste = in_thread(lambda: limiter.wait_for_slot(wait_out_outage=False))
     until(lambda: limiter.stats().waiting == 2)
     limiter.settle(probe, error=ConnectionFailed("nobody there"))
-    hasty.join(4)
+    hasty.join(60)
     assert isinstance(haste[0], CircuitOpen)
     assert limiter.stats().waiting == 1
-    patient.join(20)
+    clock.now += 5
+    limiter.cancel(other)  # so that the queue is looked at: the clock tells nobody that it was moved
+    patient.join(60)
     assert isinstance(patience[0], Permit)
 
 

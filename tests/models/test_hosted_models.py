@@ -32,6 +32,7 @@ from models.errors import (
 from models.factory import ModelFactory
 from models.loopback import (
     Answer,
+    Asked,
     Failure,
     LoopbackServer,
     Misbehaviour,
@@ -45,6 +46,8 @@ from models.loopback import (
 
 Serve = Callable[..., LoopbackServer]
 ModelFor = Callable[[LoopbackServer, str], BaseModel]
+
+SOON_S = 20.0  # for what would last for ever
 
 both = pytest.mark.parametrize("spec", ["openai:gpt-4o", "claude:claude-sonnet-5"])
 
@@ -102,7 +105,9 @@ def model_at(url: str, key: str, provider: str) -> BaseModel:
         "ANTHROPIC_API_KEY": key,
         "ANTHROPIC_BASE_URL": url,
     }
-    return ModelFactory(environ).create(provider)
+    model = ModelFactory(environ).create(provider)
+    model.get_ready()  # importing an SDK is no part of what is timed
+    return model
 
 
 CLASSES: list[tuple[Answer, type[ModelError]]] = [
@@ -202,7 +207,7 @@ def test_the_deadline_is_wall_clock_whatever_the_server_does(
     began = time.monotonic()
     error = error_from(model, prompt, deadline_s=0.5)
     assert isinstance(error, DeadlineExceeded)
-    assert 0.4 < time.monotonic() - began < 4
+    assert 0.4 < time.monotonic() - began < SOON_S
 
 
 @both
@@ -215,7 +220,7 @@ def test_the_deadline_holds_over_tls(
     began = time.monotonic()
     error = error_from(model, prompt, deadline_s=0.5)
     assert isinstance(error, DeadlineExceeded)
-    assert 0.4 < time.monotonic() - began < 4
+    assert 0.4 < time.monotonic() - began < SOON_S
 
 
 class TricklingHandler(BaseHTTPRequestHandler):
@@ -224,7 +229,7 @@ class TricklingHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.wfile.write(b"HTTP/1.1 200 OK\r\nx-long: ")
         try:
-            for _ in range(400):
+            while True:
                 self.wfile.write(b"y")
                 time.sleep(0.05)
         except ConnectionError:
@@ -241,7 +246,7 @@ def test_the_deadline_holds_while_headers_trickle_in(prompt: Prompt, key: str, p
         model = model_at(f"http://127.0.0.1:{server.server_address[1]}", key, provider)
         began = time.monotonic()
         error = error_from(model, prompt, deadline_s=0.5)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < SOON_S
         server.shutdown()
     assert isinstance(error, DeadlineExceeded)
 
@@ -256,27 +261,31 @@ def test_a_deadline_holds_for_one_call_and_not_for_its_neighbours(
     patient = threading.Thread(target=lambda: texts.append(model.generate(prompt, deadline_s=20).text))
     patient.start()
     error = error_from(model, Prompt("write", "s", "hang"), deadline_s=0.3)
-    patient.join(20)
+    patient.join(60)
     assert isinstance(error, DeadlineExceeded)
     assert texts == ["fine"]
 
 
 @both
 def test_one_model_serves_many_threads(serve: Serve, model_for: ModelFor, spec: str) -> None:
-    server = serve(lambda asked: f"answer to {asked.user}", latency_s=0.02)
-    model = model_for(server, spec)
+    together = threading.Barrier(24, timeout=60)
+
+    def answer(asked: Asked) -> str:
+        together.wait()
+        return f"answer to {asked.user}"
+
+    model = model_for(serve(answer), spec)
     answers: dict[int, str] = {}
 
     def ask(number: int) -> None:
-        answers[number] = model.generate(Prompt("write", "s", f"question {number}"), deadline_s=20).text
+        answers[number] = model.generate(Prompt("write", "s", f"question {number}"), deadline_s=60).text
 
     threads = [threading.Thread(target=ask, args=(n,)) for n in range(24)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert answers == {n: f"answer to question {n}" for n in range(24)}
-    assert server.peak > 1
 
 
 @both

@@ -36,13 +36,18 @@ PROMPT = Prompt("write", "s", "u")
 WARM = Prompt("write", "s", "u", temperature=0.2)
 OK = Raw(events(chunk("fine", "stop")))
 
+HELD_S = 60.0  # how long a server keeps what it owes: whoever is done much sooner did not wait for it
+SOON_S = 20.0
+
 Listen = Callable[[Callable[[socket.socket], None]], str]
 
 
 def model_at(url: str, spec: str = "openai:m") -> BaseModel:
     prefixes = ("OPENAI", "ANTHROPIC", "OPENROUTER")
     environ = {f"{prefix}_API_KEY": KEY for prefix in prefixes}
-    return ModelFactory(environ | {f"{prefix}_BASE_URL": url for prefix in prefixes}).create(spec)
+    model = ModelFactory(environ | {f"{prefix}_BASE_URL": url for prefix in prefixes}).create(spec)
+    model.get_ready()  # importing an SDK is no part of what is timed
+    return model
 
 
 def ask(raw: Raw | Callable[[Got], Raw], spec: str = "openai:m", prompt: Prompt = PROMPT) -> Any:
@@ -66,7 +71,7 @@ def listening() -> Iterator[Listen]:
                 with opened, suppress(OSError):
                     opened.recv(65_536)
                     treat(opened)
-                    ended.wait(20)
+                    ended.wait(HELD_S)
 
     def start(treat: Callable[[socket.socket], None]) -> str:
         server = socket.create_server(("127.0.0.1", 0))
@@ -93,7 +98,7 @@ def test_only_the_beginning_of_an_error_is_read(
             time.sleep(0.001)
 
     with pytest.raises(ModelError) as caught:
-        model_at(listening(endless), spec).generate(PROMPT, deadline_s=5)
+        model_at(listening(endless), spec).generate(PROMPT, deadline_s=HELD_S)
     assert type(caught.value) is kind
     assert len(caught.value.message) < 1000
 
@@ -123,13 +128,15 @@ def test_the_end_of_a_stream_is_seen_however_it_is_written(listening: Listen, la
     def hold(opened: socket.socket) -> None:
         body = events(chunk("fine", "stop"), done=False) + last
         opened.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n" + body)
-        opened.settimeout(8)
+        opened.settimeout(HELD_S)
         while opened.recv(65_536):
             pass
         hung_up.set()
 
-    assert model_at(listening(hold)).generate(PROMPT, deadline_s=10).text == "fine"
-    assert hung_up.wait(1)  # the call ended before the server lost its patience, and so before the deadline
+    assert model_at(listening(hold)).generate(PROMPT, deadline_s=2 * HELD_S).text == "fine"
+    assert hung_up.wait(
+        SOON_S
+    )  # the call ended before the server lost its patience, and so before the deadline
 
 
 @pytest.mark.parametrize("spec", ["openai:m", "claude:c"])
@@ -235,14 +242,14 @@ def test_the_deadline_holds_while_a_name_is_looked_up(resolving: Resolving, spec
     ended = threading.Event()
 
     def stuck() -> list[str]:
-        ended.wait(30)
+        ended.wait(HELD_S)
         return ["127.0.0.1"]
 
     resolving("slow.test", stuck)
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded) as caught:
         model_at("http://slow.test:1/v1", spec).generate(PROMPT, deadline_s=0.5)
-    assert 0.4 < time.monotonic() - began < 4
+    assert 0.4 < time.monotonic() - began < SOON_S
     assert caught.value.reported_cost_usd == 0.0
     ended.set()
 
@@ -253,13 +260,13 @@ def test_asking_for_models_does_not_wait_for_a_name(
     ended = threading.Event()
 
     def stuck() -> list[str]:
-        ended.wait(30)
+        ended.wait(HELD_S)
         return []
 
     resolving("slow.test", stuck)
     began = time.monotonic()
     assert served_models("http://slow.test:1/v1", 0.3, Secret("")) is None
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < SOON_S
     ended.set()
 
 
@@ -267,11 +274,11 @@ def test_asking_for_models_does_not_wait_for_a_name(
     sys.platform != "linux", reason="needs many loopback addresses and a queue that can be full"
 )
 def test_the_deadline_holds_for_all_the_addresses_of_a_name_together(resolving: Resolving, dead: int) -> None:
-    resolving("dead.test", lambda: [f"127.0.0.{number}" for number in range(1, 6)])
+    resolving("dead.test", lambda: [f"127.0.0.{number}" for number in range(1, 61)])
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded):
         model_at(f"http://dead.test:{dead}/v1").generate(PROMPT, deadline_s=1)
-    assert 0.9 < time.monotonic() - began < 4
+    assert 0.9 < time.monotonic() - began < SOON_S  # a second for each of them would be a minute
 
 
 def test_an_address_that_refuses_is_passed_over_for_one_that_answers(

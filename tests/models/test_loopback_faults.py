@@ -100,7 +100,7 @@ def test_every_fault_can_be_met_in_both_protocols_and_the_server_lives_on(
 ) -> None:
     fault = FAULTS[name]
     server = serve(lambda question: fault(question, honest) if question.number == 1 else "fine")
-    with httpx2.Client(base_url=server.anthropic_url, timeout=20) as client:
+    with httpx2.Client(base_url=server.anthropic_url, timeout=60) as client:
         with contextlib.suppress(httpx2.NetworkError, httpx2.RemoteProtocolError):
             client.post(path, json=question_body(streaming=streaming))
         again = client.post(path, json=question_body(streaming=False))
@@ -120,10 +120,10 @@ def test_a_fault_that_lasts_ends_when_the_caller_has_had_enough(
     fault = FAULTS[name]
     server = serve(lambda question: fault(question, honest), on_end=lambda entry: ended.set())
     content = json.dumps(question_body(streaming=streaming))
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as caller:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as caller:
         caller.sendall(f"POST {path} HTTP/1.1\r\ncontent-length: {len(content)}\r\n\r\n{content}".encode())
         assert not ended.wait(0.3)
-    assert ended.wait(20)
+    assert ended.wait(60)
 
 
 @pytest.mark.parametrize("how", [Misbehaviour.RESET, Misbehaviour.RESET_MIDWAY, Misbehaviour.HALF_BODY])
@@ -134,7 +134,7 @@ def test_a_broken_connection_is_an_error_for_the_caller(
     server = serve(Script([how]))
     body = {"model": "m", "stream": streaming, "messages": []}
     with pytest.raises((httpx2.NetworkError, httpx2.RemoteProtocolError)):
-        httpx2.post(f"{server.openai_url}/chat/completions", json=body)
+        httpx2.post(f"{server.openai_url}/chat/completions", json=body, timeout=60)
 
 
 def test_the_faults_that_pass_are_faults_that_do_not_last() -> None:
@@ -144,10 +144,11 @@ def test_the_faults_that_pass_are_faults_that_do_not_last() -> None:
 def test_a_wait_can_be_stated_as_a_date(serve: Serve) -> None:
     server = serve(lambda question: FAULTS["429_date"](question, honest))
     client = openai.OpenAI(api_key="k", base_url=server.openai_url, max_retries=0)
+    before = time.time()
     with client, pytest.raises(openai.RateLimitError) as caught:
         client.chat.completions.create(model="m", messages=[])
     moment = parsedate_to_datetime(caught.value.response.headers["retry-after"])
-    assert -5 < moment.timestamp() - time.time() < 5
+    assert before < moment.timestamp() < time.time() + 5
 
 
 @pytest.mark.parametrize(

@@ -141,18 +141,18 @@ def test_one_question_too_many_at_once_is_turned_away_and_a_seat_is_free_after_e
     def answer(asked: object) -> str:
         if not entered.is_set():
             entered.set()
-            leave.wait(20)
+            leave.wait(60)
         return "fine"
 
     server = serve(answer, limits=Enforced(concurrency=1))
     with openai.OpenAI(api_key="k", base_url=server.openai_url, max_retries=0) as client:
         slow = threading.Thread(target=say, args=(client,))
         slow.start()
-        assert entered.wait(20)
+        assert entered.wait(60)
         with pytest.raises(openai.RateLimitError):
             say(client)
         leave.set()
-        slow.join(20)
+        slow.join(60)
         for _ in range(50):
             say(client)
     assert [entry.turned_away for entry in server.log[:2]] == ["", "concurrency"]
@@ -162,8 +162,8 @@ def test_a_caller_that_gives_up_on_a_hanging_answer_frees_its_seat(serve: Serve)
     server = serve(Script([Misbehaviour.HANG]), limits=Enforced(concurrency=1))
     with openai.OpenAI(api_key="k", base_url=server.openai_url, max_retries=0) as client:
         with pytest.raises(openai.APITimeoutError):
-            say(client, timeout=0.3)
-        for _ in range(200):
+            say(client, timeout=openai.Timeout(60, read=0.3))  # to be sure that it is asked
+        for _ in range(2000):
             try:
                 say(client)
             except openai.RateLimitError:

@@ -76,7 +76,9 @@ def test_a_provider_that_charges_more_than_was_to_be_expected_is_not_trusted_aga
     memory: CallMemory,
 ) -> None:
     model = ScriptedModel(seconds=0.002, usage=Usage(20_000, 5_000))  # 10 cents where 2 are the worst case
-    spend(client_with(memory, HALF), model, threads=8, calls=4)
+    # No time passes for the limiter: until the first call is answered no other begins, however long that takes.
+    limiters = Limiters(Limits(max_in_flight=32, delay_s=0), clock=lambda: 1000.0)
+    spend(ModelClient(memory, limiters, budgets=[HALF], policy=QUICK), model, threads=8, calls=4)
     assert model.asked * Decimal("0.10") <= HALF.limit_usd
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -23,6 +24,7 @@ from models.factory import HOSTED, ModelFactory
 from models.providers.service import Service
 
 KEY = "sk-test-0123456789abcdefghijklmnop"
+HELD_S, SOON_S = 60.0, 30.0  # how long an answer is kept back, and what is much sooner
 NOWHERE = "http://127.0.0.1:9/v1"
 PROMPT = Prompt("write", "s", "u")
 OK = Raw(events(chunk("fine", "stop", usage={"prompt_tokens": 3, "completion_tokens": 1})))
@@ -69,14 +71,17 @@ def test_an_ollama_that_is_not_running_is_named_with_its_address() -> None:
 
 
 def test_a_server_that_is_slow_to_list_its_models_holds_nobody_up() -> None:
+    asked_for = threading.Event()
+
     def slowly(_got: Got) -> Raw:
-        time.sleep(5)
+        asked_for.wait(HELD_S)
         return OK
 
     with RawServer(slowly) as server:
         began = time.monotonic()
         assert ModelFactory({"OLLAMA_BASE_URL": server.url}).default() == "offline"
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < SOON_S
+        asked_for.set()
 
 
 @pytest.mark.parametrize(
@@ -254,12 +259,15 @@ def test_a_check_holds_the_error_of_what_is_not_usable() -> None:
 
 
 def test_a_check_does_not_wait_longer_than_it_may() -> None:
+    asked_for = threading.Event()
+
     def slowly(_got: Got) -> Raw:
-        time.sleep(5)
+        asked_for.wait(HELD_S)
         return OK
 
     with RawServer(slowly) as server:
         factory = ModelFactory({"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": server.url})
         checked = factory.check("openai", deadline_s=0.3)
+        asked_for.set()
     assert not checked.ok
-    assert checked.seconds < 4
+    assert checked.seconds < SOON_S

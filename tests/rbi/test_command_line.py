@@ -10,13 +10,18 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from rbi_commands import Commands
 
+from models.loopback import Asked, LoopbackServer
+from models.loopback.answers import Answer
+from models.loopback.offline import answers_of
+from models.providers.offline import OfflineWriter
 from rbi.console import Console
 from rbi.domain import Row
 from rbi.views import results_table
@@ -238,15 +243,43 @@ def test_a_users_own_bars_are_tested_beside_the_bundled_ones(place: Place) -> No
 # Stopping
 
 
-def test_ctrl_c_says_what_is_safe_and_how_to_go_on(place: Place) -> None:
+@pytest.fixture
+def stopped_at_one(place: Place) -> Iterator[Callable[..., str]]:
+    """Runs a batch that is sent a signal when one idea has ended; what it said.
+
+    It cannot have ended by then: it is not answered about the second idea before.
+    """
+    go_on = threading.Event()
+    offline = answers_of(OfflineWriter())
+
+    def answer(asked: Asked) -> Answer:
+        if "RSI(14)" in asked.user:
+            go_on.wait()
+        return offline(asked)
+
+    def run(number: signal.Signals, *more: str) -> str:
+        process = place.start(
+            *("run", "ideas.txt", "--data", "GOOG", "--env", "current", "--workers", "1"),
+            *("--model", "openai:gpt-4o", "--delay", "0", *more),
+        )
+        assert process.stderr is not None
+        while "1/4" not in (line := process.stderr.readline()):
+            assert line, "ended early"
+        os.kill(process.pid, number)
+        go_on.set()
+        _, said = process.communicate(timeout=240)
+        assert process.returncode == 130, said
+        return said
+
+    with LoopbackServer(answer) as server:
+        place.environ |= {"OPENAI_API_KEY": "sk-of-the-tests", "OPENAI_BASE_URL": server.openai_url}
+        yield run
+        go_on.set()
+
+
+def test_ctrl_c_says_what_is_safe_and_how_to_go_on(place: Place, stopped_at_one: Callable[..., str]) -> None:
     place.environ["RBI_OPTIMIZE_ROUNDS"] = "0"  # so that each idea is two calls
-    process = place.start("run", "ideas.txt", "--data", "GOOG", "--env", "current", "--workers", "1")
-    assert process.stderr is not None
-    while "1/4" not in (line := process.stderr.readline()):
-        assert line, "ended early"
-    os.kill(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
+    said = stopped_at_one(signal.SIGINT)
     assert "rbi resume" in said
     assert "Traceback" not in said
     place.rbi("resume")
@@ -277,7 +310,7 @@ def test_two_processes_share_a_batch_and_do_nothing_twice(place: Place) -> None:
     arguments = ("run", "ideas.txt", "--data", "GOOG", "--env", "current", "--workers", "2")
     both = [place.start(*arguments) for _ in range(2)]
     for process in both:
-        out, said = process.communicate(timeout=120)
+        out, said = process.communicate(timeout=240)
         assert process.returncode == 0, said
         assert "3 traded" in out
     status = place.status()
@@ -311,17 +344,11 @@ def test_a_reader_of_a_listing_may_leave_early(done: Place) -> None:
     assert (left.returncode, left.stderr) == (0, "")
 
 
-def test_the_command_to_go_on_with_can_be_typed_as_it_is_printed(place: Place) -> None:
-    process = place.start(
-        *("run", "ideas.txt", "--data", "GOOG", "--env", "current", "--workers", "1"),
-        *("--name", "my batch", "--results", "other place"),
-    )
-    assert process.stderr is not None
-    while "1/4" not in (line := process.stderr.readline()):
-        assert line, "ended early"
-    os.kill(process.pid, signal.SIGTERM)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+def test_the_command_to_go_on_with_can_be_typed_as_it_is_printed(
+    place: Place, stopped_at_one: Callable[..., str]
+) -> None:
+    place.environ["RBI_OPTIMIZE_ROUNDS"] = "0"
+    said = stopped_at_one(signal.SIGTERM, "--name", "my batch", "--results", "other place")
     printed = said.partition("continue: ")[2].splitlines()[0]
     assert shlex.split(printed)[0] == "rbi"
     place.rbi(*shlex.split(printed)[1:])

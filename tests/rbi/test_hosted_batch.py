@@ -79,12 +79,12 @@ def test_the_hold_out_is_in_no_prompt(place: PlaceOf) -> None:
 def test_killed_while_calls_are_out_a_batch_repeats_only_what_had_no_answer(
     place: PlaceOf, tmp_path: Path
 ) -> None:
-    reached = threading.Event()
+    reached, killed = threading.Event(), threading.Event()
 
     def slow_for_writing(asked: Asked) -> Answer:
         if asked.system.startswith("Stage: write") and not reached.is_set():
             reached.set()
-            threading.Event().wait(3)
+            killed.wait(240)
         return OFFLINE(asked)
 
     here = place(slow_for_writing)
@@ -97,9 +97,10 @@ def test_killed_while_calls_are_out_a_batch_repeats_only_what_had_no_answer(
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        assert reached.wait(30)
+        assert reached.wait(120)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        killed.set()
         status = here.status()
         possibly_paid = int(str(status["possibly_paid"]))
         assert possibly_paid >= 1
@@ -122,7 +123,8 @@ def test_what_no_retry_can_mend_stops_the_batch_at_once(
 ) -> None:
     here = place(lambda asked: failure, "openai:gpt-6.1-sole")
     with here.server as server:
-        assert here.run() == code
+        # One at a time: a first answer that is late by a second would let the others ask, too.
+        assert here.run("--workers", "1") == code
         assert len(server.seen) == 1
     assert said in here.said
     assert "fix:" in here.said
@@ -197,8 +199,8 @@ def test_a_fatal_error_ends_the_process_even_if_other_calls_hang(place: PlaceOf)
     with here.server, LoopbackServer(lambda asked: bad_key()) as refusing:
         here.environ["ANTHROPIC_BASE_URL"] = refusing.anthropic_url
         began = time.monotonic()
-        code = here.run("--code-model", "claude", "--call-timeout", "60")
+        code = here.run("--code-model", "claude", "--call-timeout", "600")
         took = time.monotonic() - began
     assert code == 1
     assert "answered 401" in here.said
-    assert took < 30
+    assert took < 120

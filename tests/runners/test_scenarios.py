@@ -17,6 +17,8 @@ from runners.base import BarsFile, Captured, FailureKind, Mode, RunnerError, Run
 from runners.environments import Environment
 from runners.limits import Limits
 
+HANG_S = 1.5  # more than an ordinary scenario takes on a busy machine
+
 TRADES_AT_RANDOM = """
 import random
 import numpy
@@ -145,7 +147,7 @@ def test_a_scenario_that_fails_fails_alone(
     orders = ["trade", "trade", "trade"]
     orders[place] = order
     requests = [
-        RunRequest(OBEYS, bars, params={"order": order}, timeout_s=0.7 if "hang" in orders else 60)
+        RunRequest(OBEYS, bars, params={"order": order}, timeout_s=HANG_S if "hang" in orders else 60)
         for bars, order in zip(slices, orders, strict=True)
     ]
     results = runner.run_all(requests)
@@ -173,22 +175,24 @@ def test_each_scenario_has_the_time_it_took_itself(
     runner: BacktestRunner, slices: Sequence[BarsFile]
 ) -> None:
     orders = ["trade", "wait", "trade", "raise", "wait", "hang", "wait"]
+    requests = [RunRequest(OBEYS, slices[0], params={"order": order}, timeout_s=1.0) for order in orders]
     runner.level()  # what it takes to start is not counted
-    began = time.monotonic()
-    results = runner.run_all(
-        [RunRequest(OBEYS, slices[0], params={"order": order}, timeout_s=1.0) for order in orders]
-    )
-    whole = time.monotonic() - began
-    took = [result.elapsed_s for result in results]
-    assert sum(took) <= whole
-    assert sum(took) > 0.8 * whole
-    assert all(took[number] >= 0.3 for number in (1, 4, 5, 6))
-    assert took[5] >= 1.0
+    for _ in range(5):  # on a machine that stood still meanwhile, nobody took that time
+        began = time.monotonic()
+        results = runner.run_all(requests)
+        whole = time.monotonic() - began
+        took = [result.elapsed_s for result in results]
+        assert sum(took) <= whole
+        assert all(took[number] >= 0.3 for number in (1, 4, 5, 6))
+        assert took[5] >= 1.0
+        if sum(took) > 0.8 * whole:
+            return
+    pytest.fail(f"of {whole} s, {took} are told")
 
 
 def test_scenarios_each_have_the_whole_time_out(runner: BacktestRunner, slices: Sequence[BarsFile]) -> None:
-    request = RunRequest(OBEYS, slices[0], params={"order": "wait"}, timeout_s=0.9)
-    assert all(result.ok for result in runner.run_all([request] * 5))
+    request = RunRequest(OBEYS, slices[0], params={"order": "wait"}, timeout_s=1.4)
+    assert all(result.ok for result in runner.run_all([request] * 5))  # 1.5 s at least, together
 
 
 def test_scenarios_of_different_versions_or_modes_are_refused(

