@@ -311,8 +311,52 @@ print(Backtest(next(random_ohlc_data(data, random_state=3)), Cross, cash=100_000
     "draws": LOAD
     + RUN
     + """
+import os
+from backtesting.lib import plot_heatmaps
 bt.plot(filename='chart.html', open_browser=False, resample=False, plot_volume=False)
-print('drawn')
+bt.plot(open_browser=False)
+_, heat = bt.optimize(fast=[5, 7], slow=[12, 20], return_heatmap=True)
+plot_heatmaps(heat, filename='heat', open_browser=False)
+print(sorted(name for name in os.listdir() if name.endswith('.html')), os.path.getsize('chart.html') > 0)
+""",
+    "looks_and_writes_above_its_own_folder": LOAD
+    + RUN
+    + """
+from pathlib import Path
+above = Path(__file__).resolve().parents[1] / 'results'
+above.mkdir(exist_ok=True)
+stats._trades.to_csv(above / 'trades.csv')
+print(len(pd.read_csv('../results/trades.csv')), len(Path(__file__).resolve().parents) > 3)
+""",
+    "works_in_pools_of_its_own": LOAD
+    + """
+import backtesting, multiprocessing
+from concurrent.futures import ProcessPoolExecutor, as_completed
+given = None
+def prepare(value):
+    global given
+    given = value
+def evaluate(fast, slow=15):
+    global bt
+    Cross.fast, bt = fast, Backtest(data, Cross, cash=given or 100_000)
+    return fast, bt.run(slow=slow)['Equity Final [$]'], np.random.rand()
+def fails(_):
+    raise KeyError('task')
+if __name__ == '__main__':
+    np.random.seed(1)
+    with multiprocessing.Pool(1, prepare, (200_000,)) as pool:
+        print(pool.map(evaluate, [4, 6]), pool.starmap(evaluate, [(4, 20)]), list(pool.imap(abs, [-1])))
+        print(pool.apply_async(evaluate, (7,), {'slow': 30}).get(60), sorted(pool.imap_unordered(abs, [-1, 2])))
+        try:
+            pool.map_async(fails, [1]).get()
+        except KeyError as error:
+            print(error)
+    with ProcessPoolExecutor(1) as executor:
+        print([one.result()[:2] for one in as_completed([executor.submit(evaluate, 5)])])
+        print([one[:2] for one in executor.map(evaluate, [6, 8], [20, 30])])
+    backtesting.Pool = multiprocessing.get_context('fork').Pool
+    print(Backtest(data, Cross, cash=100_000).optimize(fast=[4, 6]))
+    print(bt.run(), given)
 """,
     "asks_for_input": LOAD
     + RUN
@@ -515,7 +559,7 @@ def test_a_url_is_not_served(scripts: Scripts) -> None:
 
 
 def test_starting_processes_fails_with_an_error_and_does_not_hang(scripts: Scripts) -> None:
-    outcome = scripts.run("from multiprocessing import Pool\nwith Pool(2) as pool:\n    pool.map(abs, [1])")
+    outcome = scripts.run("from multiprocessing import Process\nProcess(target=abs, args=(1,)).start()")
     assert outcome.failure == "PermissionError: [Errno 1] Operation not permitted"
 
 
