@@ -4,6 +4,7 @@ What differs: CSV files it reads are the served text, charts are not drawn, an o
 every `Backtest.run` is observed.
 """
 
+import ast
 import builtins
 import importlib.machinery
 import io
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from rbi_child import serial_pool, served_data, stand_ins
 from rbi_child.exceptions import describe
+from rbi_child.written_names import written_names
 
 FILE = "strategy.py"
 # Programs look for data, and leave results, some folders above their own.
@@ -45,13 +47,13 @@ def script_document(source, text, dataset, observer, work):
 
 def run_script(source, code, text, dataset, work):
     """Execute ``code`` as the main program and wait for its threads. Its exceptions propagate, `SystemExit` too."""
-    served = served_data.ServedText(text, dataset, work)
-    serial_pool.install()
-    stand_ins.offer_dataset(dataset, served)
-    stand_ins.allow_event_loops()
     folder = Path(work, FOLDER)
     folder.mkdir(parents=True)
     os.chdir(folder)
+    served = served_data.ServedText(text, dataset, work, written_names(ast.parse(source.encode())))
+    serial_pool.install()
+    stand_ins.offer_dataset(dataset, served)
+    stand_ins.allow_event_loops()
     main = main_module(source, folder)
     sys.modules["__main__"] = main
     sys.argv, sys.path[:0] = [FILE], [str(folder)]
