@@ -91,6 +91,21 @@ DATA_RULES = (
     ),
     Rule(
         FailureKind.ERROR,
+        "The table of trades has the columns Size, EntryBar, ExitBar, EntryPrice, ExitPrice, SL, TP, PnL, Commission, "
+        "ReturnPct, EntryTime, ExitTime, Duration and Tag.",
+        module="pandas",
+        bases=names("KeyError"),
+        source=r"(?i)trades\w*(['\"]\])?(\[|\.(groupby|sort_values|set_index|drop)\()",
+    ),
+    Rule(
+        FailureKind.ERROR,
+        "The equity curve has the columns Equity, DrawdownPct and DrawdownDuration.",
+        module="pandas",
+        bases=names("KeyError"),
+        source=r"(?i)equity_?(curve|df)?(['\"]\])?\[",
+    ),
+    Rule(
+        FailureKind.ERROR,
         "There is no statistic of that name: look at stats.index, such as 'Sharpe Ratio' and 'Return [%]'.",
         module="pandas",
         bases=names("KeyError"),

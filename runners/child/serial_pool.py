@@ -16,6 +16,8 @@ from multiprocessing.reduction import ForkingPickler
 
 import numpy as np
 
+FILLING = {list: list.extend, dict: dict.update, set: set.update}
+
 
 class SerialPool:
     """`multiprocessing.Pool` of one worker.
@@ -179,16 +181,22 @@ def copied(value):
 
 
 def program_state():
-    """The random generators' states, and of the main program and its classes what each of their names stands for."""
+    """The random generators' states, and of the main program and its classes what each of their names stands for.
+
+    Of lists, dictionaries and sets that have a name, also what is in them.
+    """
     main = sys.modules["__main__"]
     classes = [value for value in vars(main).values() if isinstance(value, type)]
     owners = [main, *(value for value in classes if value.__module__ == "__main__")]
-    return random.getstate(), np.random.get_state(), [(owner, dict(vars(owner))) for owner in owners]
+    names = [(owner, dict(vars(owner))) for owner in owners]
+    named = {id(value): value for _, values in names for value in values.values()}
+    filled = [(value, value.copy()) for value in named.values() if type(value) in FILLING]
+    return random.getstate(), np.random.get_state(), names, filled
 
 
 def put_back(state):
     """Continue with that state."""
-    drawn, drawn_by_numpy, names = state
+    drawn, drawn_by_numpy, names, filled = state
     random.setstate(drawn)
     np.random.set_state(drawn_by_numpy)
     for owner, values in names:
@@ -198,6 +206,9 @@ def put_back(state):
         for name, value in values.items():
             if name not in now or now[name] is not value:
                 setattr(owner, name, value)
+    for value, content in filled:
+        value.clear()
+        FILLING[type(value)](value, content)
 
 
 class LocalMemory:

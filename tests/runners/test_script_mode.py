@@ -334,10 +334,11 @@ print(len(pd.read_csv('../results/trades.csv')), len(Path(__file__).resolve().pa
     + """
 import backtesting, multiprocessing
 from concurrent.futures import ProcessPoolExecutor, as_completed
-given = None
+given, seen = None, []
 def prepare(value):
     global given
     given = value
+    seen.append(value)
 def evaluate(fast, slow=15):
     global bt
     Cross.fast, bt = fast, Backtest(data, Cross, cash=given or 100_000)
@@ -358,7 +359,7 @@ if __name__ == '__main__':
         print([one[:2] for one in executor.map(evaluate, [6, 8], [20, 30])])
     backtesting.Pool = multiprocessing.get_context('fork').Pool
     print(Backtest(data, Cross, cash=100_000).optimize(fast=[4, 6]))
-    print(bt.run(), given)
+    print(bt.run(), given, seen)
 """,
     "asks_for_input": LOAD
     + RUN
