@@ -9,7 +9,6 @@ import concurrent.futures.process as process_futures
 import itertools
 import multiprocessing
 import multiprocessing.context
-import multiprocessing.pool
 import random
 import sys
 from multiprocessing.reduction import ForkingPickler
@@ -242,7 +241,8 @@ def install():
     import backtesting
     from backtesting import _util
 
-    backtesting.Pool = multiprocessing.Pool = multiprocessing.pool.Pool = SerialPool
+    # The class in multiprocessing.pool stays: pools of threads are made of it.
+    backtesting.Pool = multiprocessing.Pool = SerialPool
     multiprocessing.context.BaseContext.Pool = staticmethod(SerialPool)
     futures.ProcessPoolExecutor = process_futures.ProcessPoolExecutor = SerialExecutor
     _util.SharedMemory = LocalMemory

@@ -334,6 +334,7 @@ print(len(pd.read_csv('../results/trades.csv')), len(Path(__file__).resolve().pa
     + """
 import backtesting, multiprocessing
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing.pool import ThreadPool
 given, seen = None, []
 def prepare(value):
     global given
@@ -358,6 +359,8 @@ if __name__ == '__main__':
         print([one.result()[:2] for one in as_completed([executor.submit(evaluate, 5)])])
         print([one[:2] for one in executor.map(evaluate, [6, 8], [20, 30])])
     backtesting.Pool = multiprocessing.get_context('fork').Pool
+    print(Backtest(data, Cross, cash=100_000).optimize(fast=[4, 6]))
+    backtesting.Pool = ThreadPool
     print(Backtest(data, Cross, cash=100_000).optimize(fast=[4, 6]))
     print(bt.run(), given, seen)
 """,
