@@ -316,7 +316,6 @@ print(Backtest(next(random_ohlc_data(data, random_state=3)), Cross, cash=100_000
 import os
 from backtesting.lib import plot_heatmaps
 bt.plot(filename='chart.html', open_browser=False, resample=False, plot_volume=False)
-bt.plot(open_browser=False)
 _, heat = bt.optimize(fast=[5, 7], slow=[12, 20], return_heatmap=True)
 plot_heatmaps(heat, filename='heat', open_browser=False)
 print(sorted(name for name in os.listdir() if name.endswith('.html')), os.path.getsize('chart.html') > 0)
