@@ -15,6 +15,9 @@ _FRAME_API = (
     "iloc|loc|iat|at|shape|columns|values|rolling|ewm|shift|diff|pct_change|tail|head|copy|resample|iterrows|"
     "to_frame|dropna|fillna|apply|empty|size"
 )
+_NO_STATISTIC = (
+    "There is no statistic of that name: look at stats.index, such as 'Sharpe Ratio' and 'Return [%]'."
+)
 DATA_RULES = (
     Rule(
         FailureKind.COLUMN,
@@ -89,6 +92,7 @@ DATA_RULES = (
         message=r"\[[%$]\]|Ratio|Trades|SQN|Kelly|Drawdown|Profit Factor|Win Rate|Expectancy|Total Return|Final Equity|"
         r"^'(_trades|_equity_curve|Beta)'",
     ),
+    Rule(FailureKind.ERROR, _NO_STATISTIC, bases=names("KeyError"), owner=names("_Stats")),
     Rule(
         FailureKind.ERROR,
         "The table of trades has the columns Size, EntryBar, ExitBar, EntryPrice, ExitPrice, SL, TP, PnL, Commission, "
@@ -106,7 +110,7 @@ DATA_RULES = (
     ),
     Rule(
         FailureKind.ERROR,
-        "There is no statistic of that name: look at stats.index, such as 'Sharpe Ratio' and 'Return [%]'.",
+        _NO_STATISTIC,
         module="pandas",
         bases=names("KeyError"),
         source=r"\b(bt_|back_?test_)?(st|stats?|results?|output|performance|metrics)\[",

@@ -343,6 +343,7 @@ def test_a_script_whose_trades_stay_open_is_told_to_close_them(child: ChildRuns)
     ("last", "hint"),
     [
         ("stats['Sharpe']", "stats.index"),
+        ("def report(found): return found['Nope']\nreport(stats)", "stats.index"),
         ("trades = stats['_trades']\ntrades['Profit'].sum()", "PnL"),
         ("stats['_trades'].groupby('Direction')", "PnL"),
         ("stats['_equity_curve']['Balance']", "DrawdownPct"),
