@@ -321,7 +321,7 @@ def _mode(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "class", "script"),
         default="auto",
         help="what the files are: a strategy class, a program that calls Backtest itself, or told by whether"
-        " they call it anywhere (default: auto)",
+        " they use Backtest anywhere (default: auto)",
     )
 
 

@@ -15,6 +15,9 @@ _FRAME_API = (
     "iloc|loc|iat|at|shape|columns|values|rolling|ewm|shift|diff|pct_change|tail|head|copy|resample|iterrows|"
     "to_frame|dropna|fillna|apply|empty|size"
 )
+_NO_STATISTIC = (
+    "There is no statistic of that name: look at stats.index, such as 'Sharpe Ratio' and 'Return [%]'."
+)
 DATA_RULES = (
     Rule(
         FailureKind.COLUMN,
@@ -89,9 +92,25 @@ DATA_RULES = (
         message=r"\[[%$]\]|Ratio|Trades|SQN|Kelly|Drawdown|Profit Factor|Win Rate|Expectancy|Total Return|Final Equity|"
         r"^'(_trades|_equity_curve|Beta)'",
     ),
+    Rule(FailureKind.ERROR, _NO_STATISTIC, bases=names("KeyError"), owner=names("_Stats")),
     Rule(
         FailureKind.ERROR,
-        "There is no statistic of that name: look at stats.index, such as 'Sharpe Ratio' and 'Return [%]'.",
+        "The table of trades has the columns Size, EntryBar, ExitBar, EntryPrice, ExitPrice, SL, TP, PnL, Commission, "
+        "ReturnPct, EntryTime, ExitTime, Duration and Tag.",
+        module="pandas",
+        bases=names("KeyError"),
+        source=r"(?i)trades\w*(['\"]\])?(\[|\.(groupby|sort_values|set_index|drop)\()",
+    ),
+    Rule(
+        FailureKind.ERROR,
+        "The equity curve has the columns Equity, DrawdownPct and DrawdownDuration.",
+        module="pandas",
+        bases=names("KeyError"),
+        source=r"(?i)equity_?(curve|df)?(['\"]\])?\[",
+    ),
+    Rule(
+        FailureKind.ERROR,
+        _NO_STATISTIC,
         module="pandas",
         bases=names("KeyError"),
         source=r"\b(bt_|back_?test_)?(st|stats?|results?|output|performance|metrics)\[",

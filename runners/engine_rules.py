@@ -120,6 +120,13 @@ INDICATOR_RULES = (
         source=r"\b(p?ta|talib|pandas_ta)\.|self\.I\(",
     ),
     Rule(
+        FailureKind.ERROR,
+        "run and optimize return the statistics alone; optimize adds a heatmap with return_heatmap=True only.",
+        bases=names("ValueError"),
+        message="values to unpack",
+        source=r",.*=.*\.(run|optimize)\(",
+    ),
+    Rule(
         FailureKind.INDICATOR_SHAPE,
         "Arrays that are combined must be equally long, and an indicator as long as the data; "
         "count how many arrays it really returns.",

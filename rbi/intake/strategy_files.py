@@ -92,21 +92,29 @@ def read_strategy_files(paths: Sequence[str], mode: str = AUTO, *, base: Path = 
 
 
 def detect_mode(tree: ast.Module) -> Mode:
-    """A script is a module that somewhere calls `Backtest`, `FractionalBacktest` or `MultiBacktest`.
+    """A script is a module that somewhere uses `Backtest`, `FractionalBacktest` or `MultiBacktest`.
 
+    It may call one, derive a class from it, or choose between them; to name one in an annotation is no use.
     Functions that are never called count, too, and so does another name given in ``from ... import ... as``.
     """
     nodes = list(ast.walk(tree))
     imported = (alias for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names)
     names = {*_BACKTESTS, *(alias.asname for alias in imported if alias.name in _BACKTESTS and alias.asname)}
-    called = (_callee(node.func) for node in nodes if isinstance(node, ast.Call))
-    return Mode.SCRIPT if any(name in names for name in called) else Mode.CLASS
+    said = {id(part) for node in nodes for note in _annotations(node) for part in ast.walk(note)}
+    used = any(_used(node) in names for node in nodes if id(node) not in said)
+    return Mode.SCRIPT if used else Mode.CLASS
 
 
-def _callee(function: ast.expr) -> str:
-    if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else ""
+def _annotations(node: ast.AST) -> Iterator[ast.expr]:
+    for name in ("annotation", "returns"):
+        if isinstance(note := getattr(node, name, None), ast.expr):
+            yield note
+
+
+def _used(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) else ""
 
 
 # Finding

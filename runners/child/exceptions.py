@@ -58,7 +58,7 @@ def described(error, stage):
         "module": str(last.f_globals.get("__name__", "")) if last else "",
         "function": last.f_code.co_name if last else "",
         "missing": str(getattr(root, "name", None) or "") if isinstance(root, ImportError) else "",
-        "owner": owner(root),
+        "owner": owner(chain),
         "line": line,
         "source_line": source_line(line),
         "traceback": render(chain),
@@ -101,11 +101,25 @@ def causes(error):
     return chain
 
 
-def owner(error):
-    """Of an attribute that does not exist, the names of its object's class and base classes."""
-    if not isinstance(error, AttributeError) or getattr(error, "obj", None) is None:
-        return []
-    return [CLASS_NAME(base) for base in BASES(type(error.obj))[:CAUSES]]
+def owner(chain):
+    """Of an attribute or key that does not exist, the names of its object's class and base classes."""
+    if isinstance(chain[-1], AttributeError):
+        holder = getattr(chain[-1], "obj", None)
+    else:
+        holder = next((found for link in chain if (found := asked_for_key(link)) is not None), None)
+    return [] if holder is None else [CLASS_NAME(base) for base in BASES(type(holder))[:CAUSES]]
+
+
+def asked_for_key(error):
+    """The object in whose ``[...]`` a strategy's line raised `KeyError`; None if it is not known."""
+    found = None
+    if isinstance(error, KeyError):
+        for frame, _ in frames(error):
+            if is_strategy(frame):
+                found = None
+            elif found is None and frame.f_code.co_name == "__getitem__":
+                found = frame.f_locals.get("self")
+    return found
 
 
 def message(error):

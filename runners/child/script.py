@@ -1,13 +1,15 @@
-"""Runs a program that does its own backtests, as ``python strategy.py`` in the work folder would.
+"""Runs a program that does its own backtests, as ``python strategy.py`` in a folder of the work folder would.
 
 What differs: CSV files it reads are the served text, charts are not drawn, an optimization runs in this process, and
 every `Backtest.run` is observed.
 """
 
+import ast
 import builtins
 import importlib.machinery
 import io
 import linecache
+import os
 import sys
 import threading
 import types
@@ -15,14 +17,17 @@ from pathlib import Path
 
 from rbi_child import serial_pool, served_data, stand_ins
 from rbi_child.exceptions import describe
+from rbi_child.written_names import written_names
 
 FILE = "strategy.py"
+# Programs look for data, and leave results, some folders above their own.
+FOLDER = "projects/trading/src/backtests"
 
 
 def script_document(source, text, dataset, observer, work):
     """The last finished backtest (``result``) and what went wrong (``failure``); either may be missing.
 
-    ``text`` is a descriptor of the dataset's CSV text, ``dataset`` its name, ``work`` the current folder.
+    ``text`` is a descriptor of the dataset's CSV text, ``dataset`` its name, ``work`` the work folder.
     """
     document, stage = {}, "compile"
     try:
@@ -42,13 +47,16 @@ def script_document(source, text, dataset, observer, work):
 
 def run_script(source, code, text, dataset, work):
     """Execute ``code`` as the main program and wait for its threads. Its exceptions propagate, `SystemExit` too."""
-    served = served_data.ServedText(text, dataset, work)
+    folder = Path(work, FOLDER)
+    folder.mkdir(parents=True)
+    os.chdir(folder)
+    served = served_data.ServedText(text, dataset, work, written_names(ast.parse(source.encode())))
     serial_pool.install()
     stand_ins.offer_dataset(dataset, served)
     stand_ins.allow_event_loops()
-    main = main_module(source, work)
+    main = main_module(source, folder)
     sys.modules["__main__"] = main
-    sys.argv, sys.path[:0] = [FILE], [work]
+    sys.argv, sys.path[:0] = [FILE], [str(folder)]
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     served_data.serve(served)
     try:
@@ -57,9 +65,9 @@ def run_script(source, code, text, dataset, work):
         threading._shutdown()  # waits for its threads, as python does: a backtest may run in one
 
 
-def main_module(source, work):
+def main_module(source, folder):
     """An empty ``__main__`` whose file is there: for inspect, pickle and whoever looks beside ``__file__``."""
-    file = Path(work, FILE)
+    file = folder / FILE
     file.write_bytes(source.encode())
     path, lines = str(file), source.splitlines(keepends=True)
     for name in (FILE, path):

@@ -7,7 +7,7 @@ whatever is opened for writing, goes to the real file system. Paths among python
 """
 
 # No pathlib here: it is built on the functions that are replaced.
-# ruff: noqa: PTH100, PTH120, PTH207
+# ruff: noqa: PTH100, PTH109, PTH116, PTH118, PTH119, PTH120, PTH207
 
 import builtins
 import fnmatch
@@ -76,15 +76,17 @@ class ServedFile(io.FileIO):
 class ServedText:
     """Which paths stand for the text in ``descriptor`` (a regular file or memory file), and what they look like.
 
-    ``name`` is the dataset's, ``work`` the folder that the script runs in: files there are its own.
+    ``name`` is the dataset's, ``work`` the folder that the script may write to: files there are its own. It runs in
+    the current folder. Files of the names ``written`` (patterns) are not seen before the script has written them.
     """
 
-    def __init__(self, descriptor, name, work):
+    def __init__(self, descriptor, name, work, written=()):
         self.descriptor = descriptor
         self.file_name = name + SUFFIX
+        self._folder = os.getcwd()
         self._work = tuple({os.path.abspath(work) + os.sep, os.path.realpath(work) + os.sep})
         self._libraries = tuple({os.path.abspath(folder) + os.sep for folder in library_folders()})
-        self._written = set()
+        self._written, self._own_names = set(), written
         self._open, self._lstat = io.open, os.lstat
 
     def stands_at(self, path):
@@ -101,6 +103,13 @@ class ServedText:
         if full.startswith(self._work) or full in self._written:
             return not self._is_there(full)
         return not full.startswith(self._libraries)
+
+    def is_seen_at(self, path):
+        """Whether ``path`` is such a name to a script that asks if there is a file."""
+        if not self.stands_at(path):
+            return False
+        name = os.path.basename(os.fsdecode(path)).lower()
+        return not any(fnmatch.fnmatchcase(name, own) for own in self._own_names)
 
     def note_written(self, path):
         """The script opens ``path`` for writing: from now on it is its own, as long as it exists."""
@@ -140,6 +149,20 @@ class ServedText:
             return ""
         return "/".join([*(name for name in folders if not MAGIC.search(name)), self.file_name])
 
+    def listed_in(self, folder, names):
+        """Names to be added to those of a folder, None if it is not there: that of the text where a script may look.
+
+        That is any folder that it has not made itself: those are not there, and its own.
+        """
+        if isinstance(folder, int | bytes):
+            return []
+        path = os.path.abspath("." if folder is None else folder)
+        if names is None:
+            return [self.file_name] if self.stands_at(os.path.join(path, self.file_name)) else []
+        if path != self._folder or any(name.lower().endswith(SUFFIX) for name in names):
+            return []
+        return [self.file_name]
+
     def _is_there(self, path):
         try:
             self._lstat(path)
@@ -163,6 +186,8 @@ def serve(served):
         replace(name, answering(getattr(os, name), served))
     replace("access", allowing(os.access, served))
     replace("open", opening_descriptor(os.open, served))
+    replace("listdir", listing(os.listdir, served))
+    replace("scandir", scanning(os.scandir, served))
     glob.iglob = finding(glob.iglob, served)
     glob.glob = functools.wraps(glob.glob)(lambda *args, **kwargs: list(glob.iglob(*args, **kwargs)))
     for name in ("glob", "rglob"):
@@ -205,7 +230,7 @@ def answering(original, served):
 
     @functools.wraps(original)
     def stat(path, **options):
-        return served.stat(path) if served.stands_at(path) else original(path, **options)
+        return served.stat(path) if served.is_seen_at(path) else original(path, **options)
 
     return stat
 
@@ -215,7 +240,7 @@ def allowing(original, served):
 
     @functools.wraps(original)
     def access(path, mode, **options):
-        if served.stands_at(path):
+        if served.is_seen_at(path):
             return not mode & (os.W_OK | os.X_OK)
         return original(path, mode, **options)
 
@@ -236,6 +261,92 @@ def opening_descriptor(original, served):
         return original(path, flags, mode, dir_fd=dir_fd)
 
     return open
+
+
+class ServedEntry:
+    """What `os.scandir` gives for the text: an `os.DirEntry`."""
+
+    def __init__(self, folder, name):
+        self.name, self.path = name, os.path.join(folder, name)
+
+    def __fspath__(self):
+        return self.path
+
+    def inode(self):
+        """As `os.stat` has it."""
+        return os.stat(self.path).st_ino
+
+    def is_dir(self, *, follow_symlinks=True):  # noqa: ARG002 - as an os.DirEntry
+        """It is a file."""
+        return False
+
+    is_symlink = is_dir
+
+    def is_file(self, *, follow_symlinks=True):  # noqa: ARG002 - as an os.DirEntry
+        """It is one."""
+        return True
+
+    def stat(self, *, follow_symlinks=True):  # noqa: ARG002 - as an os.DirEntry
+        """As `os.stat`."""
+        return os.stat(self.path)
+
+
+class Entries:
+    """The iterator that `os.scandir` gives."""
+
+    def __init__(self, entries):
+        self._entries = iter(entries)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self._entries)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        self.close()
+
+    def close(self):
+        """Nothing more comes."""
+        self._entries = iter(())
+
+
+def listing(original, served):
+    """`os.listdir`."""
+
+    @functools.wraps(original)
+    def listdir(path=None):
+        try:
+            names = original(path)
+        except FileNotFoundError:
+            if added := served.listed_in(path, None):
+                return added
+            raise
+        return names + served.listed_in(path, names)
+
+    return listdir
+
+
+def scanning(original, served):
+    """`os.scandir`, which `os.walk` asks."""
+
+    @functools.wraps(original)
+    def scandir(path=None):
+        shown = "." if path is None else path
+        try:
+            with original(path) as found:
+                entries = list(found)
+        except FileNotFoundError:
+            if added := served.listed_in(path, None):
+                return Entries([ServedEntry(os.fspath(shown), name) for name in added])
+            raise
+        added = served.listed_in(path, [entry.name for entry in entries])
+        return Entries([*entries, *(ServedEntry(os.fspath(shown), name) for name in added)])
+
+    return scandir
 
 
 def finding(original, served):

@@ -1,5 +1,6 @@
 """Modules put in the place of others before strategy code runs: faster, harmless, or under the usual name."""
 
+import contextlib
 import functools
 import importlib
 import importlib.abc
@@ -16,6 +17,7 @@ BARS_HINT = (
 )
 COLUMNS = ("Open", "High", "Low", "Close", "Volume")
 BUNDLED = ("GOOG", "EURUSD", "BTCUSD")
+EMPTY_PAGE = "<!DOCTYPE html><title>chart</title><p>Charts are not drawn here.</p>\n"
 
 
 class BundledDataError(LookupError):
@@ -32,7 +34,8 @@ def install():
 def plotting():
     """Charts are drawn elsewhere. The real module loads bokeh, more than half of a cold start."""
     module = types.ModuleType("backtesting._plotting")
-    module.plot = module.set_bokeh_output = nothing
+    module.set_bokeh_output = nothing
+    module.plot = draw_no_chart
     module.plot_heatmaps = draw_no_heatmaps
     return module
 
@@ -41,13 +44,28 @@ def nothing(*_args, **_kwargs):
     """Take anything, do nothing."""
 
 
-def draw_no_heatmaps(heatmap, *_args, **_kwargs):
+def draw_no_chart(*_args, results, filename="", **_kwargs):
+    """A page without a chart: the real one's is named after the strategy if it is given no name."""
+    leave_page(filename or str(results._strategy))
+
+
+def draw_no_heatmaps(heatmap, agg="max", ncols=3, filename="", *_args, **_kwargs):  # noqa: ARG001 - as the real one
     """Refuse what cannot be drawn, as the real one does; draw nothing."""
     import pandas as pd
 
     drawable = isinstance(heatmap, pd.Series) and isinstance(heatmap.index, pd.MultiIndex)
     if not drawable or heatmap.index.nlevels < 2:
         raise ValueError("a heatmap is the series that Backtest.optimize gives for two parameters or more")
+    if filename:
+        leave_page(filename)
+
+
+def leave_page(name):
+    """Write a page where the chart would be: scripts move it, read it, or ask for its size."""
+    path = name if name.endswith(".html") else f"{name}.html"
+    # The folder is often one on its author's machine. A chart that nobody looks at is no reason to fail.
+    with contextlib.suppress(OSError), open(path, "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write(EMPTY_PAGE)
 
 
 def bundled_data():

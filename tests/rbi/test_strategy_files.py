@@ -110,11 +110,17 @@ def test_a_path_that_cannot_be_meant_is_wrong_usage_with_a_fix(
         (f"{CLASS}def main():\n    bt = backtesting.Backtest(data, S)\n", Mode.SCRIPT),
         (f"{CLASS}if __name__ == '__main__':\n    lib.FractionalBacktest(data, S).run()\n", Mode.SCRIPT),
         ("from backtesting import Backtest as BT\nBT(data, S)\n", Mode.SCRIPT),
+        (f"{CLASS}class Logged(Backtest): pass\nLogged(data, S).run()\n", Mode.SCRIPT),
+        (
+            f"{CLASS}engine = lib.FractionalBacktest if coins else Backtest\nengine(data, S).run()\n",
+            Mode.SCRIPT,
+        ),
+        (f"{CLASS}def look(bt: Backtest) -> backtesting.Backtest: ...\n", Mode.CLASS),
         (f"{CLASS}from backtesting import Backtest\nname = 'Backtest()'\n", Mode.CLASS),
         (f"{CLASS}class Backtest: pass\n", Mode.CLASS),
     ],
 )
-def test_a_module_that_calls_backtest_anywhere_is_a_script(tmp_path: Path, source: str, mode: Mode) -> None:
+def test_a_module_that_uses_backtest_anywhere_is_a_script(tmp_path: Path, source: str, mode: Mode) -> None:
     (file,) = read_strategy_files([str(write(tmp_path / "s.py", source))]).files
     assert (file.mode, file.problem) == (mode, None)
 

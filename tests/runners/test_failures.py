@@ -339,11 +339,22 @@ def test_a_script_whose_trades_stay_open_is_told_to_close_them(child: ChildRuns)
     assert "finalize_trades=True" in failure.hint
 
 
-def test_a_statistic_that_does_not_exist_is_no_missing_data(child: ChildRuns) -> None:
-    source = f"{NAMED}stats = Backtest(data, Made, cash=10_000).run()\nstats['Sharpe']"
+@pytest.mark.parametrize(
+    ("last", "hint"),
+    [
+        ("stats['Sharpe']", "stats.index"),
+        ("def report(found): return found['Nope']\nreport(stats)", "stats.index"),
+        ("trades = stats['_trades']\ntrades['Profit'].sum()", "PnL"),
+        ("stats['_trades'].groupby('Direction')", "PnL"),
+        ("stats['_equity_curve']['Balance']", "DrawdownPct"),
+        ("stats, heatmap = Backtest(data, Made, cash=10_000).run()", "return_heatmap=True"),
+    ],
+)
+def test_what_a_result_does_not_have_is_no_missing_data(child: ChildRuns, last: str, hint: str) -> None:
+    source = f"{NAMED}stats = Backtest(data, Made, cash=10_000).run()\n{last}"
     failure = failure_of(child, source, "script")
     assert failure.kind is K.ERROR
-    assert "stats.index" in failure.hint
+    assert hint in failure.hint
 
 
 def test_only_where_a_strategy_can_reach_its_supervisor_it_is_blamed_for_its_end() -> None:

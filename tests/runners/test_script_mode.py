@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import os
@@ -10,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from hypothesis import strategies as st
 from runners.backtest_runner import BacktestRunner
 from runners.base import BarsFile, Mode, Road, RunRequest
 from runners.child import served_data
+from runners.child.written_names import written_names
 
 CHILD = Path(served_data.__file__).parent
 NOT_THERE = "/Users/somebody/project/data/BTC-USD-15m.csv"
@@ -311,8 +313,55 @@ print(Backtest(next(random_ohlc_data(data, random_state=3)), Cross, cash=100_000
     "draws": LOAD
     + RUN
     + """
+import os
+from backtesting.lib import plot_heatmaps
 bt.plot(filename='chart.html', open_browser=False, resample=False, plot_volume=False)
-print('drawn')
+_, heat = bt.optimize(fast=[5, 7], slow=[12, 20], return_heatmap=True)
+plot_heatmaps(heat, filename='heat', open_browser=False)
+print(sorted(name for name in os.listdir() if name.endswith('.html')), os.path.getsize('chart.html') > 0)
+""",
+    "looks_and_writes_above_its_own_folder": LOAD
+    + RUN
+    + """
+from pathlib import Path
+above = Path(__file__).resolve().parents[1] / 'results'
+above.mkdir(exist_ok=True)
+stats._trades.to_csv(above / 'trades.csv')
+print(len(pd.read_csv('../results/trades.csv')), len(Path(__file__).resolve().parents) > 3)
+""",
+    "works_in_pools_of_its_own": LOAD
+    + """
+import backtesting, multiprocessing
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing.pool import ThreadPool
+given, seen = None, []
+def prepare(value):
+    global given
+    given = value
+    seen.append(value)
+def evaluate(fast, slow=15):
+    global bt
+    Cross.fast, bt = fast, Backtest(data, Cross, cash=given or 100_000)
+    return fast, bt.run(slow=slow)['Equity Final [$]'], np.random.rand()
+def fails(_):
+    raise KeyError('task')
+if __name__ == '__main__':
+    np.random.seed(1)
+    with multiprocessing.Pool(1, prepare, (200_000,)) as pool:
+        print(pool.map(evaluate, [4, 6]), pool.starmap(evaluate, [(4, 20)]), list(pool.imap(abs, [-1])))
+        print(pool.apply_async(evaluate, (7,), {'slow': 30}).get(60), sorted(pool.imap_unordered(abs, [-1, 2])))
+        try:
+            pool.map_async(fails, [1]).get()
+        except KeyError as error:
+            print(error)
+    with ProcessPoolExecutor(1) as executor:
+        print([one.result()[:2] for one in as_completed([executor.submit(evaluate, 5)])])
+        print([one[:2] for one in executor.map(evaluate, [6, 8], [20, 30])])
+    backtesting.Pool = multiprocessing.get_context('fork').Pool
+    print(Backtest(data, Cross, cash=100_000).optimize(fast=[4, 6]))
+    backtesting.Pool = ThreadPool
+    print(Backtest(data, Cross, cash=100_000).optimize(fast=[4, 6]))
+    print(bt.run(), given, seen)
 """,
     "asks_for_input": LOAD
     + RUN
@@ -479,6 +528,49 @@ def test_a_folder_is_searched_for_the_served_file_by_its_datasets_name(scripts: 
     assert scripts.run(source).stdout == found
 
 
+def test_folders_list_the_served_file_where_a_script_may_look_for_it(scripts: Scripts) -> None:
+    source = """
+        import os
+        from pathlib import Path
+        os.makedirs('results')
+        print(os.listdir('/data'), [*os.walk('/data')], [*Path('bars').iterdir()], sorted(os.listdir()))
+        print(os.listdir('results'), [entry.is_file() for entry in os.scandir('/data')])
+        open('mine.csv', 'w').close()
+        print(sorted(os.listdir('.')))
+    """
+    name = "BTC-USD-15m.csv"
+    assert scripts.run(source).stdout == (
+        f"['{name}'] [('/data', [], ['{name}'])] [PosixPath('bars/{name}')] ['{name}', 'results', 'strategy.py']\n"
+        "[] [True]\n['mine.csv', 'results', 'strategy.py']\n"
+    )
+
+
+WRITING = {
+    "a_log": ("log = 'out/log.csv'\nframe.to_csv(log)", "log.csv", True),
+    "a_log_of_a_class": (
+        "self.file = folder / f'{name}_log.csv'\nopen(self.file, mode='a')",
+        "x_log.csv",
+        True,
+    ),
+    "a_path": ("(Path('out') / 'log.csv').open('w')", "log.csv", True),
+    "what_it_reads": ("log = pd.read_csv('log.csv')", "log.csv", False),
+    "a_name_that_can_be_any": ("frame.to_csv(name + '.csv')", "bars.csv", False),
+}
+
+
+@pytest.mark.parametrize(("source", "name", "own"), WRITING.values(), ids=WRITING.keys())
+def test_a_file_that_the_script_writes_is_not_seen_before_if_it_reads_another(
+    tmp_path: Path, source: str, name: str, own: bool
+) -> None:
+    alone, reading = (
+        written_names(ast.parse(text)) for text in (source, f"{source}\npd.read_csv('bars.csv')")
+    )
+    assert not alone
+    with served_text(tmp_path, b"a,b\n", reading) as served:
+        assert served.is_seen_at(tmp_path / name) is not own
+        assert served.stands_at(tmp_path / name)
+
+
 def test_a_runner_gets_the_numbers_that_the_script_got(
     scripts: Scripts, runner: BacktestRunner, bars: BarsFile
 ) -> None:
@@ -515,7 +607,7 @@ def test_a_url_is_not_served(scripts: Scripts) -> None:
 
 
 def test_starting_processes_fails_with_an_error_and_does_not_hang(scripts: Scripts) -> None:
-    outcome = scripts.run("from multiprocessing import Pool\nwith Pool(2) as pool:\n    pool.map(abs, [1])")
+    outcome = scripts.run("from multiprocessing import Process\nProcess(target=abs, args=(1,)).start()")
     assert outcome.failure == "PermissionError: [Errno 1] Operation not permitted"
 
 
@@ -554,7 +646,8 @@ def test_an_own_file_outside_the_work_folder_wins_until_it_is_gone(tmp_path: Pat
 class served_text:  # noqa: N801 - used like a function
     """A text in a descriptor, for a with block."""
 
-    def __init__(self, folder: Path, content: bytes) -> None:
+    def __init__(self, folder: Path, content: bytes, written: Collection[str] = ()) -> None:
+        self._written = written
         self._file = folder / "content"
         self._file.write_bytes(content)
         (folder / "inside").mkdir(exist_ok=True)
@@ -562,7 +655,7 @@ class served_text:  # noqa: N801 - used like a function
 
     def __enter__(self) -> Any:
         self._descriptor = os.open(self._file, os.O_RDONLY)
-        return served_data.ServedText(self._descriptor, "DATA", self._work)
+        return served_data.ServedText(self._descriptor, "DATA", self._work, self._written)
 
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
