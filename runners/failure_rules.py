@@ -107,6 +107,11 @@ _REST = (
         message="cannot convert float (NaN|infinity) to integer",
     ),
     Rule(
+        FailureKind.NOT_FINITE,
+        "Something was divided by 0, such as the distance of a stop that is the price itself: skip the bar then.",
+        bases=names("ZeroDivisionError"),
+    ),
+    Rule(
         FailureKind.ERROR,
         "Define both init(self) and next(self).",
         bases=names("TypeError"),

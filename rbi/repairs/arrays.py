@@ -72,7 +72,7 @@ def _as_series(module: Module, flow: Flow, node: ast.expr, *, dated: bool = Fals
         if not dated and Kind.SERIES in around:
             return None
         text = module.text.of(node)
-        if isinstance(node, ast.Attribute | ast.Name | ast.Subscript):
+        if isinstance(node, ast.Attribute | ast.Name | ast.Subscript) and (not dated or _has_times(node)):
             return module.text.replace(node, f"{text}.s")
         if module.method(node) is None:
             return None
@@ -120,10 +120,14 @@ def pandas_ta_arguments(module: Module, flow: Flow) -> Iterator[Proposal]:
         library, _, function = name.partition(".")
         if library not in ("pandas_ta", "pandas_ta_classic") or _expects_none(module, node):
             continue
-        dated = function in _NEEDS_TIMES or is_indicator_call(node)
         values = [*given, *(k.value for k in node.keywords)]
-        for value in (v for v in values if flow.of(v).is_array):
-            edit = _as_series(module, flow, value, dated=dated and _has_times(value))
+        kinds, arrays = [flow.of(v) for v in values], [v for v in values if flow.of(v).is_array]
+        # pandas fits what it is given by the index: within one call all have the same.
+        dated = function in _NEEDS_TIMES or (
+            is_indicator_call(node) and Kind.SERIES not in kinds and all(map(_has_times, arrays))
+        )
+        for value in arrays:
+            edit = _as_series(module, flow, value, dated=dated)
             if edit:
                 reason = f"pandas_ta.{function} gives None for an array: it takes a pandas Series"
                 yield Proposal("indicator_shape", reason, (edit,))

@@ -153,3 +153,18 @@ def windows(module: Module, _flow: Flow) -> Iterator[Proposal]:
             text = f"lambda x, n: {pandas}.Series(x).rolling(n).{_WINDOWS[node.attr]}()"
             reason = f"pandas_ta has no {node.attr}: pandas computes it"
             yield Proposal("invented_function", reason, (module.text.replace(node, text),))
+        elif pandas and isinstance(call, ast.Call) and call.func is node and _window(call) is not None:
+            values, n = module.text.of(call.args[0]), module.text.of(_window(call) or call)
+            text = f"{pandas}.Series({values}).rolling({n}).{_WINDOWS[node.attr]}()"
+            reason = f"pandas_ta has no {node.attr}: pandas computes it"
+            yield Proposal("invented_function", reason, (module.text.replace(call, text),))
+
+
+def _window(call: ast.Call) -> ast.expr | None:
+    """The number of bars, where a call is given values and it, and nothing else."""
+    if any(isinstance(argument, ast.Starred) for argument in call.args):
+        return None
+    if len(call.args) == 2 and not call.keywords:
+        return call.args[1]
+    only = call.keywords[0] if len(call.args) == 1 and len(call.keywords) == 1 else None
+    return only.value if only is not None and only.arg in _PERIODS else None

@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterator
 
 from rbi.repairs.findings import Edit, Proposal
 from rbi.repairs.flow import Flow
-from rbi.repairs.libraries import BACKTEST_KEYWORDS, BACKTEST_KEYWORDS_MEANT, STATISTICS, STATISTICS_MEANT
+from rbi.repairs.libraries import (
+    BACKTEST_KEYWORDS,
+    BACKTEST_KEYWORDS_MEANT,
+    COLUMNS,
+    STATISTICS,
+    STATISTICS_MEANT,
+)
 from rbi.repairs.module import Module
 from rbi.repairs.report import Found
 from runners.base import Mode
@@ -21,6 +27,7 @@ _STRIPPING = frozenset({"strip", "lstrip", "replace"})
 _OTHER_HEADERS = frozenset(
     {"skipinitialspace", "sep", "delimiter", "names", "header", "chunksize", "iterator", "usecols", None}
 )
+_RENAMING = frozenset({"rename", "capitalize", "title", "upper", "set_axis", "add_prefix", "map", "replace"})
 _OF_COLUMNS = (ast.Subscript, ast.Dict, ast.List, ast.Tuple, ast.Compare)
 _UNITS = re.compile(r"\[.*?\]|\(.*?\)")
 
@@ -36,6 +43,11 @@ def keywords(module: Module, _flow: Flow) -> Iterator[Proposal]:
                 start = module.text.offset(keyword.lineno, keyword.col_offset)
                 edit = Edit(start, start + len(keyword.arg or ""), meant)
                 reason = f"Backtest has no {keyword.arg}=: it is called {meant}="
+                yield Proposal("arguments", reason, (edit,))
+            if keyword.arg == "leverage" and "margin" not in given and not module.is_guarded(node):
+                start, end = module.text.offset(keyword.lineno, keyword.col_offset), keyword.value
+                edit = Edit(start, module.text.end(end), f"margin=1 / ({module.text.of(end)})")
+                reason = "Backtest has no leverage=: the margin it asks for is 1 / leverage"
                 yield Proposal("arguments", reason, (edit,))
 
 
@@ -70,6 +82,42 @@ def padded(module: Module, _flow: Flow) -> Iterator[Proposal]:
             edit = Edit(place, place, ".rename(columns=str.strip)")
             reason = "a header may have blanks behind its commas: prices are renamed by their names without"
             yield Proposal("column", reason, (edit,))
+
+
+def lowered(module: Module, _flow: Flow) -> Iterator[Proposal]:
+    """Bars whose columns a script has in lower case when it makes its backtest, which takes ``Open`` to ``Close``.
+
+    Nothing is changed where capitals may come from anywhere: a word of renaming, or such a name outside strategies.
+    """
+    if module.mode is not Mode.SCRIPT or not _in_lower_case(module) or _capitals(module):
+        return
+    for node in _backtests(module):
+        frame = node.args[0] if node.args else next((k.value for k in node.keywords if k.arg == "data"), None)
+        if isinstance(frame, ast.Name) and not module.is_guarded(node):
+            place = module.text.end(frame)
+            names = ", ".join(f'"{name.lower()}": "{name}"' for name in COLUMNS)
+            edit = Edit(place, place, f".rename(columns={{{names}}})")
+            yield Proposal("column", "Backtest takes Open, High, Low, Close and Volume, written so", (edit,))
+
+
+def _in_lower_case(module: Module) -> bool:
+    """Whether a frame's columns are made lower case."""
+    return any(
+        isinstance(node, ast.Assign)
+        and any(isinstance(t, ast.Attribute) and t.attr == "columns" for t in node.targets)
+        and any(isinstance(n, ast.Attribute) and n.attr == "lower" for n in ast.walk(node.value))
+        for node in module.nodes
+    )
+
+
+def _capitals(module: Module) -> bool:
+    for node in module.nodes:
+        if isinstance(node, ast.Attribute) and node.attr in _RENAMING and module.strategy(node) is None:
+            return True
+        prices = isinstance(node, ast.Constant) and node.value in COLUMNS
+        if prices and module.strategy(node) is None:
+            return True
+    return False
 
 
 def _renames_prices(module: Module) -> bool:
@@ -149,12 +197,17 @@ def saved(module: Module, _flow: Flow) -> Iterator[Proposal]:
         if any(line >= node.lineno for line in runs):
             continue  # what is saved may be for the next run
         function = node.value.func
-        if (
-            isinstance(function, ast.Attribute)
-            and function.attr in _SAVING
-            and _root(function) in results | parts
-        ):
+        saving = isinstance(function, ast.Attribute) and function.attr in _SAVING
+        if (saving and _root(function) in results | parts) or _makes_folder(module, node.value):
             yield Proposal("own_run", "results are kept without this", (module.text.replace(node, "pass"),))
+
+
+def _makes_folder(module: Module, call: ast.Call) -> bool:
+    """Whether a folder is made outside the one that the script runs in."""
+    if module.mode is not Mode.SCRIPT or module.full_name(call.func) not in ("os.makedirs", "os.mkdir"):
+        return False
+    path = call.args[0] if call.args else None
+    return isinstance(path, ast.Constant) and str(path.value).startswith("/")
 
 
 def _root(node: ast.AST) -> str:
