@@ -107,8 +107,9 @@ _REST = (
         message="cannot convert float (NaN|infinity) to integer",
     ),
     Rule(
-        FailureKind.NOT_FINITE,
-        "Something was divided by 0, such as the distance of a stop that is the price itself: skip the bar then.",
+        FailureKind.ERROR,
+        "At the line shown something is divided by 0, such as by the distance of a stop that is the price itself: skip "
+        "the bar then.",
         bases=names("ZeroDivisionError"),
     ),
     Rule(

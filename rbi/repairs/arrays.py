@@ -19,12 +19,16 @@ _NEEDS_TIMES = frozenset({"vwap", "vp"})
 
 def raises(module: Module, flow: Flow, node: ast.AST) -> bool:
     """Whether it is an attribute that only a Series has, of what is an array."""
-    return (
-        isinstance(node, ast.Attribute)
-        and node.attr in SERIES_ONLY
-        and flow.of(node.value).is_array
-        and not module.is_guarded(node)
-    )
+    if not (isinstance(node, ast.Attribute) and flow.of(node.value).is_array) or module.is_guarded(node):
+        return False
+    return node.attr in SERIES_ONLY or _numbered(module, flow, node)
+
+
+def _numbered(module: Module, flow: Flow, node: ast.Attribute) -> bool:
+    """``x.loc[-1]`` and ``x.at[-1]``: by a whole number, what is meant is the place."""
+    parent = module.parents[node]
+    by = parent.slice if isinstance(parent, ast.Subscript) and parent.value is node else None
+    return node.attr in ("loc", "at") and by is not None and flow.of(by) is Kind.INTEGER
 
 
 def wrap(module: Module, flow: Flow) -> Iterator[Proposal]:
@@ -32,7 +36,8 @@ def wrap(module: Module, flow: Flow) -> Iterator[Proposal]:
     for node in module.nodes:
         if not (isinstance(node, ast.Attribute) and raises(module, flow, node)):
             continue
-        edit = _plainer(module, node) or _as_series(module, flow, node.value)
+        dated = node.attr == "resample" and _has_times(node.value)
+        edit = _plainer(module, node) or _as_series(module, flow, node.value, dated=dated)
         if edit:
             reason = f"an array has no .{node.attr}: only a pandas Series has it"
             yield Proposal(RULE, reason, (edit,))
@@ -55,7 +60,7 @@ def given_to_series(module: Module, flow: Flow) -> Iterator[Proposal]:
 def _plainer(module: Module, node: ast.Attribute) -> Edit | None:
     """For what an array can do without the word: ``x.iloc[-1]`` is ``x[-1]``."""
     parent = module.parents[node]
-    if node.attr in PLACES and isinstance(parent, ast.Subscript) and parent.value is node:
+    if node.attr in PLACES | {"loc", "at"} and isinstance(parent, ast.Subscript) and parent.value is node:
         return module.text.cut(node.value, node)
     if node.attr == "to_numpy" and isinstance(parent, ast.Call) and not (parent.args or parent.keywords):
         return module.text.cut(node.value, parent)

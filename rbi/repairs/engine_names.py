@@ -69,7 +69,12 @@ _SETTING = {
     **dict.fromkeys(("set_tp", "set_take_profit", "set_target", "update_tp", "update_take_profit"), "tp"),
 }
 _NO_COLUMNS = frozenset({"i", "_i"})  # what no file has as a column, whatever a script reads
-_AT_FIRST = frozenset({"starting_cash", "initial_cash", "start_cash", "initial_capital", "starting_capital"})
+_AT_FIRST = words(
+    """
+    starting_cash initial_cash start_cash initial_capital starting_capital initial_equity initial_balance
+    starting_balance
+    """
+)
 _CASH = frozenset({"cash", "balance", "available_cash", "_cash", "free_cash", "buying_power"})
 
 

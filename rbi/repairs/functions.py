@@ -112,6 +112,27 @@ def fills(module: Module, _flow: Flow) -> Iterator[Proposal]:
             yield Proposal("removed", "fillna has no method= any more", (edit,))
 
 
+def fills_in_place(module: Module, _flow: Flow) -> Iterator[Proposal]:
+    """``fillna(method=..., inplace=True)``, whose other arguments ffill and bfill take, too."""
+    for node in module.nodes:
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)) or module.is_guarded(
+            node
+        ):
+            continue
+        named = {keyword.arg: keyword.value for keyword in node.keywords}
+        method = _FILLS.get(str(getattr(named.get("method"), "value", "")))
+        if node.func.attr == "fillna" and method and not node.args and set(named) <= {"method", *_OF_FILLS}:
+            rest = ", ".join(
+                f"{name}={module.text.of(value)}" for name, value in named.items() if name != "method"
+            )
+            if rest:
+                edit = module.text.cut(node.func.value, node, f".{method}({rest})")
+                yield Proposal("removed", "fillna has no method= any more", (edit,))
+
+
+_OF_FILLS = frozenset({"inplace", "limit", "axis"})
+
+
 def frequencies(module: Module, _flow: Flow) -> Iterator[Proposal]:
     """Old names of frequencies, which pandas 3 refuses."""
     for node in module.nodes:

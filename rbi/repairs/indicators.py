@@ -46,6 +46,19 @@ def in_next(module: Module, flow: Flow) -> Iterator[Proposal]:
             yield Proposal(RULE, reason, (edit,))
 
 
+def computed(module: Module, flow: Flow) -> Iterator[Proposal]:
+    """``self.I(talib.SMA(close, 20))``: self.I calls a function; what is computed already is no function."""
+    for node in module.nodes:
+        if not (is_indicator_call(node) and isinstance(node, ast.Call) and len(node.args) == 1):
+            continue
+        value = node.args[0]
+        kind = flow.of(value)
+        if (kind.is_array or kind.is_series or kind is Kind.SEVERAL) and not module.is_guarded(node):
+            start = module.text.start(value)
+            reason = "self.I takes a function: this one gives what is computed"
+            yield Proposal("indicator_shape", reason, (Edit(start, start, "lambda: "),))
+
+
 def _plain(module: Module, flow: Flow, node: ast.Call) -> bool:
     library, _, name = module.full_name(node.args[0]).rpartition(".") if node.args else ("", "", "")
     if library != "talib" or name not in TALIB or module.is_guarded(node):

@@ -6,7 +6,9 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
+from rbi.repairs.engine_names import own_names
 from rbi.repairs.findings import Edit, Proposal
 from rbi.repairs.flow import Flow
 from rbi.repairs.libraries import (
@@ -49,6 +51,24 @@ def keywords(module: Module, _flow: Flow) -> Iterator[Proposal]:
                 edit = Edit(start, module.text.end(end), f"margin=1 / ({module.text.of(end)})")
                 reason = "Backtest has no leverage=: the margin it asks for is 1 / leverage"
                 yield Proposal("arguments", reason, (edit,))
+
+
+_WORKERS = frozenset(
+    {"n_jobs", "workers", "n_workers", "num_workers", "verbose", "progress", "show_progress"}
+)
+
+
+def workers(module: Module, flow: Flow) -> Iterator[Proposal]:
+    """How many processes optimize takes is not for it to be told: any other word is a parameter of the strategy."""
+    own = own_names(module, flow)
+    for node in module.nodes:
+        if not isinstance(node, ast.Call) or not _runs(module, node) or module.is_guarded(node):
+            continue
+        for before, keyword in pairwise([None, *node.keywords]):
+            # The first one has no comma before it that could be taken out with it.
+            if before is not None and keyword is not None and keyword.arg in _WORKERS - own:
+                edit = module.text.cut(before.value, keyword.value)
+                yield Proposal("arguments", f"optimize has no {keyword.arg}=", (edit,))
 
 
 def problems(module: Module) -> Iterator[Found]:
