@@ -121,6 +121,12 @@ _REST = (
     Rule(FailureKind.ERROR, "Define or import that name before it is used.", bases=names("NameError")),
     Rule(
         FailureKind.ERROR,
+        "Compare like with like: numbers with numbers, times of day with datetime.time(hour, minute).",
+        bases=names("TypeError"),
+        message="not supported between instances of",
+    ),
+    Rule(
+        FailureKind.ERROR,
         "There is no trade there yet: an order becomes one on the next bar. Ask for it with `if self.trades:` first.",
         bases=names("IndexError"),
         message="tuple index out of range",

@@ -26,7 +26,8 @@ def after_run(source: str, mode: Mode, failure: Failure) -> Guarded | None:
     """The source mended for how its run failed; ``None`` if nothing can be done about it. Never raises.
 
     Orders that the engine refuses get order guards, a bar whose figures are not there bar guards: both change which
-    orders are placed. ``max`` and ``min`` leave out what is None yet, which changes nothing that ran.
+    orders are placed. What is None yet is left out of ``max`` and ``min``, and a price is neither above nor below it:
+    that changes nothing where it did not raise.
     """
     if failure.kind in _REFUSED:
         return guard(source, mode)
@@ -45,16 +46,23 @@ def without_none(source: str, mode: Mode) -> Guarded:
     """``max(self.stop, x)`` where the attribute is None at first: the largest of what there is."""
     try:
         module = Module(source, parse(source), mode, COLUMNS)
-        fixes = [_fix(module, node, edit) for node, edit in _extremes(module)]
-        mended = module.text.apply(edit for _, edit in _extremes(module))
+        found = [*_extremes(module), *_comparisons(module)]
+        edits = _apart([edit for _, edit in found])
+        fixes = [_fix(module, node, edit) for node, edit in found if edit in edits]
+        mended = module.text.apply(edits)
         compile(mended, "strategy.py", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return Guarded(source, why_not=f"not valid Python: {getattr(error, 'msg', error)}")
     return Guarded(mended, tuple(fixes), "" if fixes else "what is None is not left out with certainty")
 
 
-def _fix(module: Module, node: ast.Call, edit: Edit) -> Fix:
-    reason = f"{ast.unparse(node.func)} takes no None: what is not there yet is left out"
+def _apart(edits: list[Edit]) -> list[Edit]:
+    """Those that are not inside another."""
+    return [e for e in edits if not any(o is not e and o.start <= e.start and e.end <= o.end for o in edits)]
+
+
+def _fix(module: Module, node: ast.expr, edit: Edit) -> Fix:
+    reason = "None is neither more nor less than a number: what is not there yet is left out"
     after = module.text.apply([edit])
     return Fix("none_compared", reason, node.lineno, difference(module.text.source, after))
 
@@ -75,6 +83,36 @@ def _extremes(module: Module) -> Iterator[tuple[ast.Call, Edit]]:
             values = ", ".join(module.text.of(argument) for argument in node.args)
             text = f"{name}(value for value in ({values}) if value is not None)"
             yield node, module.text.replace(node, text)
+
+
+def _comparisons(module: Module) -> Iterator[tuple[ast.Compare, Edit]]:
+    """``price < self.stop`` as a condition, or a part of one, that is not turned round."""
+    for node in module.nodes:
+        strategy = module.strategy(node)
+        if not isinstance(node, ast.Compare) or strategy is None or module.is_guarded(node):
+            continue
+        ordered = all(isinstance(op, ast.Lt | ast.LtE | ast.Gt | ast.GtE) for op in node.ops)
+        empty = _none_at_times(strategy)
+        unset = dict.fromkeys(
+            module.text.of(part)
+            for part in (node.left, *node.comparators)
+            if isinstance(part, ast.Attribute) and module.is_self(part.value) and part.attr in empty
+        )
+        if ordered and unset and _is_condition(module, node):
+            there = " and ".join(f"{name} is not None" for name in unset)
+            yield node, module.text.replace(node, f"({there} and {module.text.of(node)})")
+
+
+def _is_condition(module: Module, node: ast.expr) -> bool:
+    """Whether it stands for itself in the test of an if."""
+    inner: ast.AST = node
+    for above in module.above(node):
+        if isinstance(above, ast.If):
+            return inner is above.test
+        if not isinstance(above, ast.BoolOp):
+            return False
+        inner = above
+    return False
 
 
 def _none_at_times(strategy: ast.ClassDef) -> frozenset[str]:

@@ -72,7 +72,8 @@ def _plainer(module: Module, node: ast.Attribute) -> Edit | None:
 def _as_series(module: Module, flow: Flow, node: ast.expr, *, dated: bool = False) -> Edit | None:
     """Wrapped so that it has the same index as the other Series of its function; ``None`` if they differ."""
     function = module.function(node)
-    around = [flow.of(n) for n in ast.walk(function)] if function else []
+    unmade = _of_arrays(module, flow, function) if function else set()
+    around = [flow.of(n) for n in ast.walk(function) if n not in unmade] if function else []
     if dated or Kind.DATED in around:
         if not dated and Kind.SERIES in around:
             return None
@@ -83,6 +84,28 @@ def _as_series(module: Module, flow: Flow, node: ast.expr, *, dated: bool = Fals
             return None
         return module.text.replace(node, f"{_pandas(module)}.Series({text}, index=self.data.index)")
     return module.text.replace(node, f"{_pandas(module)}.Series({module.text.of(node)})")
+
+
+def _of_arrays(module: Module, flow: Flow, function: ast.AST) -> set[ast.AST]:
+    """What is a Series only once the array that it is asked of is one: which index it has is not settled."""
+    found: set[ast.AST] = set()
+    for node in ast.walk(function):
+        if raises(module, flow, node):
+            found |= {above for above in module.above(node) if isinstance(above, ast.expr)}
+    return found
+
+
+def concatenated(module: Module, flow: Flow) -> Iterator[Proposal]:
+    """``pd.concat([array, series])``: pandas puts nothing but Series and frames side by side."""
+    for node in module.nodes:
+        if not (isinstance(node, ast.Call) and module.full_name(node.func) == "pandas.concat" and node.args):
+            continue
+        parts = node.args[0].elts if isinstance(node.args[0], ast.List | ast.Tuple) else []
+        for part in parts:
+            if flow.of(part).is_array and not module.is_guarded(node):
+                edit = _as_series(module, flow, part)
+                if edit is not None:
+                    yield Proposal(RULE, "pandas.concat takes no array: only Series and frames", (edit,))
 
 
 def _pandas(module: Module) -> str:

@@ -20,6 +20,7 @@ from rbi.repairs.libraries import (
     TRADE_MEANT,
 )
 from rbi.repairs.module import Module
+from rbi.repairs.scopes import reached
 from rbi.repairs.words import words
 from runners.base import Mode
 
@@ -205,7 +206,9 @@ def _of_strategy(module: Module, flow: Flow, node: ast.Attribute) -> str:
 
 def _bar_number(module: Module, node: ast.AST) -> str:
     method = module.method(node)
-    return "(len(self.data) - 1)" if method is not None and method.name == "next" else ""
+    name = method.name if method is not None else ""
+    on_bars = name in reached(module, "next") and name not in reached(module, "init")
+    return "(len(self.data) - 1)" if on_bars else ""
 
 
 def _of_account(module: Module, flow: Flow, node: ast.Attribute) -> str:

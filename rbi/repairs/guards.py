@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from models.syntax import parse
 from rbi.repairs.findings import Edit, Fix
 from rbi.repairs.libraries import COLUMNS
-from rbi.repairs.module import Module
+from rbi.repairs.module import GUARDS, Module
 from rbi.repairs.text import difference
 from runners.base import Mode
 
 RULE = "order_guard"
-MARK = "_rbi_order"  # the name of a method that no strategy has by itself
+MARK, _BAR_MARK = GUARDS
 _REASON = (
     "orders that the engine refuses are left out, and sizes of more than one unit rounded down to whole units: "
     "other orders are placed than the code asks for"
@@ -72,7 +72,6 @@ _METHODS = """\
 
 
 BAR_RULE = "bar_guard"
-_BAR_MARK = "_rbi_bar"
 _BAR_REASON = (
     "bars are left out on which a figure is not there yet, or not finite: no order is placed on them, whatever the "
     "code is meant to do there"

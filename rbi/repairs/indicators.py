@@ -179,8 +179,15 @@ def _is_list(module: Module, flow: Flow, node: ast.expr) -> bool:
     return (
         bool(made)
         and node.attr not in module.given
-        and all(isinstance(m, ast.Assign | ast.AnnAssign) and isinstance(m.value, ast.List) for m in made)
+        and all(isinstance(m, ast.Assign | ast.AnnAssign) and _makes_list(module, m.value) for m in made)
     )
+
+
+def _makes_list(module: Module, value: ast.expr | None) -> bool:
+    if isinstance(value, ast.Call):
+        listed = isinstance(value.func, ast.Name) and value.func.id == "list" and not module.bound["list"]
+        return listed or module.full_name(value.func) == "collections.deque"
+    return isinstance(value, ast.List | ast.ListComp)
 
 
 def later_less_earlier(module: Module, flow: Flow) -> Iterator[Proposal]:

@@ -148,6 +148,9 @@ TALIB_ARGUMENTS = {
         "slowlength": "slowperiod",
     }
     for name in ("MACD", "PPO", "APO")
+} | {
+    "STOCH": {"fastk": "fastk_period", "slowk": "slowk_period", "slowd": "slowd_period"},
+    "STOCHF": {"fastk": "fastk_period", "fastd": "fastd_period"},
 }
 # Names that mean one function, whatever library they were read about in.
 TALIB_MEANT = {
@@ -199,6 +202,9 @@ PANDAS_TA_SERIES = words(
     """
 )
 PANDAS_TA_MEANT = {
+    "zero_lag_ema": "zlma",
+    "chande_momentum": "cmo",
+    "chande_momentum_oscillator": "cmo",
     "choppiness_index": "chop",
     "choppiness": "chop",
     "awesome_oscillator": "ao",

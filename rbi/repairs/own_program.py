@@ -240,7 +240,49 @@ def _results(module: Module) -> frozenset[str]:
     """Names of a script that stand for nothing but what a backtest's ``run`` or ``optimize`` gave."""
     if module.mode is not Mode.SCRIPT:
         return frozenset()
-    return _named(module, lambda value: _runs(module, value))
+    found = _named(module, lambda value: _runs(module, value))
+    parameters = _given_results(module, found | _stored(module))
+    return found | parameters
+
+
+def _stored(module: Module) -> frozenset[str]:
+    """Names that a run's result is assigned to, whatever else they stand for in other functions."""
+    return frozenset(
+        target.id
+        for node in module.nodes
+        if isinstance(node, ast.Assign) and _runs(module, node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    )
+
+
+def _given_results(module: Module, results: frozenset[str]) -> frozenset[str]:
+    """Parameters of the module's functions that are given nothing but results, and results by the same name."""
+    functions = {n.name: n for n in module.tree.body if isinstance(n, ast.FunctionDef)}
+    found = set()
+    for name, function in functions.items():
+        uses = [n for n in module.nodes if isinstance(n, ast.Name) and n.id == name]
+        calls = [module.parents[use] for use in uses]
+        for place, parameter in enumerate(function.args.args):
+            given = [
+                getattr(call.args[place], "id", "")
+                for call, use in zip(calls, uses, strict=True)
+                if isinstance(call, ast.Call) and call.func is use and len(call.args) > place
+            ]
+            sure = bool(given) and len(given) == len(calls) and set(given) <= results
+            assigned = sum(
+                isinstance(node, ast.Assign)
+                and _runs(module, node.value)
+                and _names_only(node, parameter.arg)
+                for node in module.nodes
+            )
+            if sure and module.bound[parameter.arg] == assigned + 1:
+                found.add(parameter.arg)
+    return frozenset(found)
+
+
+def _names_only(node: ast.Assign, name: str) -> bool:
+    return [getattr(target, "id", "") for target in node.targets] == [name]
 
 
 def _runs(module: Module, node: ast.AST) -> bool:
