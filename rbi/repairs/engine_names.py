@@ -169,6 +169,8 @@ def _of_position(module: Module, flow: Flow, strategy: ast.ClassDef, node: ast.A
         return f"(not {owner})"
     if name == "trades":
         return "self.trades"
+    if name in _SHARES:
+        return _share(module, flow, strategy, node, owner)
     single = enters_flat_only(module, flow, strategy)
     if name in ENTRY_PRICE:
         meant = (
@@ -186,6 +188,46 @@ def _of_position(module: Module, flow: Flow, strategy: ast.ClassDef, node: ast.A
         return meant
     quote = "'" if _in_double_quotes(module, node) else '"'
     return f"({meant} if self.trades else float({quote}nan{quote}))" if name in ENTRY_PRICE else ""
+
+
+_SHARES = words(
+    """
+    pnl_pct pnl_percent pnl_percentage profit_pct profit_percent profit_percentage pl_percent unrealized_pnl_pct
+    """
+)
+
+
+def _share(module: Module, flow: Flow, strategy: ast.ClassDef, node: ast.Attribute, owner: str) -> str:
+    """The profit in percent, or as a fraction of one: which is meant is told by the limits it is compared with."""
+    same = [
+        n
+        for n in ast.walk(strategy)
+        if isinstance(n, ast.Attribute) and n.attr == node.attr and flow.of(n.value) is Kind.POSITION
+    ]
+    limits = [_limit(module, strategy, n) for n in same]
+    compared = [abs(limit) for limit in limits if limit is not None]
+    if compared and all(limit <= 0.1 for limit in compared):
+        return f"({owner}.pl_pct / 100)"
+    return f"{owner}.pl_pct" if compared and all(limit >= 1 for limit in compared) else ""
+
+
+def _limit(module: Module, strategy: ast.ClassDef, node: ast.Attribute) -> float | None:
+    """The number that a value is compared with: a constant, or one that the class declares."""
+    test = module.parents[node]
+    if not (isinstance(test, ast.Compare) and len(test.ops) == 1):
+        return None
+    other = test.comparators[0] if test.left is node else test.left
+    if isinstance(other, ast.UnaryOp) and isinstance(other.op, ast.USub):
+        other = other.operand
+    if isinstance(other, ast.Attribute) and module.is_self(other.value):
+        declared = [
+            s.value
+            for s in strategy.body
+            if isinstance(s, ast.Assign) and [getattr(t, "id", "") for t in s.targets] == [other.attr]
+        ]
+        other = declared[0] if len(declared) == 1 else other
+    number = isinstance(other, ast.Constant) and type(other.value) in (int, float)
+    return float(other.value) if number and isinstance(other, ast.Constant) else None  # type: ignore[arg-type]
 
 
 def _in_double_quotes(module: Module, node: ast.AST) -> bool:
