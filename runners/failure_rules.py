@@ -118,6 +118,11 @@ _REST = (
         bases=names("TypeError"),
         message="abstract class",
     ),
+    Rule(
+        FailureKind.ERROR,
+        "That name has no value where none of its branches was taken: give it one before them.",
+        bases=names("UnboundLocalError"),
+    ),
     Rule(FailureKind.ERROR, "Define or import that name before it is used.", bases=names("NameError")),
     Rule(
         FailureKind.ERROR,

@@ -264,7 +264,7 @@ def _of_account(module: Module, flow: Flow, node: ast.Attribute) -> str:
         return "self.equity"
     if node.attr in _AT_FIRST:
         return "self.equity" if _in_init(module, node) else ""
-    flat = holding(module, flow, node) is Holding.FLAT
+    flat = _in_init(module, node) or holding(module, flow, node) is Holding.FLAT
     return "self.equity" if node.attr in _CASH and flat else ""
 
 
@@ -402,7 +402,21 @@ def calls(module: Module, flow: Flow) -> Iterator[Proposal]:
             yield Proposal(RULE, f"the engine has no {ast.unparse(node.func)}()", (edit,))
 
 
+_POSITION_CALLED = frozenset({"get_position", "getposition", "get_current_position"})
+
+
 def _uncalled(module: Module, flow: Flow, node: ast.Call, function: ast.Attribute) -> Edit | None:
+    whole = [ast.unparse(a) for a in node.args] in (
+        [],
+        ["self.data"],
+        ["self.data.Close"],
+    ) and not node.keywords
+    if (
+        function.attr in _POSITION_CALLED
+        and whole
+        and _is_accounts(flow, function.value, own_names(module, flow))
+    ):
+        return module.text.replace(node, "self.position")
     if node.args or node.keywords:
         return None
     kind, name = flow.of(function.value), function.attr

@@ -202,6 +202,9 @@ PANDAS_TA_SERIES = words(
     """
 )
 PANDAS_TA_MEANT = {
+    "williams_percent_r": "willr",
+    "williams": "willr",
+    "moving_average": "sma",
     "zero_lag_ema": "zlma",
     "chande_momentum": "cmo",
     "chande_momentum_oscillator": "cmo",
