@@ -1247,6 +1247,10 @@ elif self.data.Close[-1] < self.ma[-1] and self.position == 'long':
         "self.position = None\nself.ma = self.I(talib.SMA, self.data.Close, 9)", ENTER.format("self.ma[-1]")
     ),
     strategy(
+        "self.position = None",
+        "if not self.position:\n    self.buy(size=5, sl=self.data.Close[-1] * 0.97, tp=self.data.Close[-1] * 1.03)",
+    ),
+    strategy(
         "self.trades = []\nself.ma = self.I(talib.SMA, self.data.Close, 9)",
         ENTER.format("self.ma[-1]") + "\nself.trades.append(self.data.Close[-1])",
     ),

@@ -34,14 +34,13 @@ def renamed(module: Module, flow: Flow) -> Iterator[Proposal]:
             if not stores or any(map(module.is_guarded, uses)) or name in module.given:
                 continue
             asked = {module.parents[n].attr for n in uses if isinstance(module.parents[n], ast.Attribute)}  # type: ignore[attr-defined]
-            own = f"own_{name}"
-            if _is_own(name, asked) and own not in own_names(module, flow):
+            own, statements = f"own_{name}", [module.parents[store] for store in stores]
+            if name == "position" and all(map(_clears, statements)):
+                yield from _cleared(module, asked, statements)
+            elif _is_own(name, asked) and own not in own_names(module, flow):
                 edits = tuple(module.text.replace(n, f"self.{own}") for n in uses)
-                yield Proposal(
-                    RULE, f"self.{name} is the engine's and cannot be set: {own} is the strategy's", edits
-                )
-            elif name == "position" and asked <= POSITION:
-                yield from _cleared(module, stores)
+                reason = f"self.{name} is the engine's and cannot be set: {own} is the strategy's"
+                yield Proposal(RULE, reason, edits)
 
 
 def _of_itself(module: Module, flow: Flow, node: ast.Attribute) -> bool:
@@ -52,17 +51,16 @@ def _is_own(name: str, asked: set[str]) -> bool:
     return "append" in asked if name in _LISTS else not asked
 
 
-def _cleared(module: Module, stores: Sequence[ast.Attribute]) -> Iterator[Proposal]:
-    """``self.position = None`` in init, where there is none anyway."""
-    statements = [module.parents[store] for store in stores]
-    methods = [module.method(store) for store in stores]
-    none = all(
-        isinstance(s, ast.Assign)
-        and len(s.targets) == 1
-        and isinstance(s.value, ast.Constant)
-        and not s.value.value
-        for s in statements
-    )
-    if none and all(m is not None and m.name == "init" for m in methods):
+def _clears(statement: ast.AST) -> bool:
+    """Whether nothing but None, False, 0 or an empty text is assigned, to one target."""
+    if not (isinstance(statement, ast.Assign) and len(statement.targets) == 1):
+        return False
+    return isinstance(statement.value, ast.Constant) and not statement.value.value
+
+
+def _cleared(module: Module, asked: set[str], statements: Sequence[ast.AST]) -> Iterator[Proposal]:
+    """``self.position = None`` in init, where there is none anyway: all else is said of the engine's."""
+    methods = [module.method(statement) for statement in statements]
+    if asked <= POSITION and all(m is not None and m.name == "init" for m in methods):
         edits = tuple(module.text.replace(s, "pass") for s in statements if isinstance(s, ast.Assign))
         yield Proposal(RULE, "self.position is the engine's and cannot be set: at first there is none", edits)

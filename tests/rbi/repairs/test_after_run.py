@@ -129,6 +129,11 @@ def test_what_other_engines_call_otherwise_trades(case: Case, monkeypatch: pytes
     assert trades(examine(case.source).source)
 
 
+def test_a_position_that_is_only_cleared_is_the_engines() -> None:
+    source = strategy("self.position = None", "if not self.position:\n    self.buy(size=5)", head=HEAD)
+    assert len(trades(examine(source).source)) == 1
+
+
 @pytest.mark.parametrize("made", ["[]", "list()", "deque(maxlen=50)"])
 def test_a_list_given_to_talib_becomes_an_array(made: str) -> None:
     head = HEAD + "import talib\nfrom collections import deque\n"
