@@ -17,14 +17,17 @@ from rbi.errors import RbiError
 from rbi.intake.strategy_files import AUTO, StrategyFile, StrategyFiles, read_strategy_files
 from rbi.pipeline import conclude, run_given
 from rbi.records import OWN_STRATEGIES, BatchRecord
-from rbi.repairs import examine, guard
+from rbi.repairs import Guarded, after_run, examine
+from rbi.repairs.guards import BAR_RULE
 from rbi.results import findings
 from rbi.stages.context import Context
 from rbi.stages.run import run
 from rbi.task import Recorded
-from runners.base import BarsFile, FailureKind, Mode
+from runners.base import BarsFile, Mode
 
-_REFUSED = (FailureKind.ORDER_PRICE, FailureKind.ORDER_SIZE)  # what order guards are for
+_RUNS_MORE = (
+    3  # versions that are made for how the one before failed: the guards of orders and bars, and None
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +189,7 @@ def _draft(file: StrategyFile, idea: Idea) -> Draft:
 
 
 def _repaired(file: StrategyFile, idea: Idea, run_newest: Callable[[Draft], Draft]) -> Draft:
-    """The draft of a file that is mended and run, and guarded and run again if the engine refused one of its orders.
+    """The draft of a file that is mended and run, and mended and run again for how it then failed.
 
     ``run_newest`` adds the backtests of the newest attempt.
     """
@@ -197,23 +200,51 @@ def _repaired(file: StrategyFile, idea: Idea, run_newest: Callable[[Draft], Draf
     found = examine(file.source, mode=file.mode)
     attempt = replace(attempt, source=found.source, fixes=found.fixes, problems=found.problems)
     done = run_newest(replace(given, attempts=(attempt,)))
-    failures = [backtest.result.failure for backtest in done.backtests]
-    if not any(failure is not None and failure.kind in _REFUSED for failure in failures):
-        return done
-    guarded = guard(found.source, file.mode)
-    if guarded.why_not:
-        return replace(done, remarks=(f"no order guards: {guarded.why_not}",))
-    second = replace(
-        attempt, reason=AttemptReason.GUARDED, source=guarded.source, fixes=guarded.fixes, base=1
+    for _ in range(_RUNS_MORE):
+        newest = len(done.attempts)
+        made = _mended_for(done, file.mode)
+        if made is None:
+            break
+        if made.why_not:
+            done = replace(done, remarks=(*done.remarks, f"no order guards: {made.why_not}"))
+            break
+        more = replace(
+            attempt, reason=AttemptReason.GUARDED, source=made.source, fixes=made.fixes, base=newest
+        )
+        done = run_newest(replace(done, attempts=(*done.attempts, more)))
+    return _without_empty_bars(done)
+
+
+def _mended_for(draft: Draft, mode: Mode) -> Guarded | None:
+    """The newest attempt mended for the first of its failures that something can be done about."""
+    newest = len(draft.attempts)
+    failures = [backtest.result.failure for backtest in draft.backtests_of(newest)]
+    made = [
+        after_run(draft.attempts[-1].source, mode, failure) for failure in failures if failure is not None
+    ]
+    return next((one for one in made if one is not None), None)
+
+
+def _without_empty_bars(draft: Draft) -> Draft:
+    """A version whose bars were left out stands only if it trades: else the failure is what there is to be known."""
+    number = len(draft.attempts)
+    left_out = [
+        n for n in range(1, number + 1) if any(f.rule == BAR_RULE for f in draft.attempts[n - 1].fixes)
+    ]
+    if not left_out or any(b.trades for b in draft.backtests if b.attempt >= left_out[0]):
+        return draft
+    why = "without the bars on which it fails it does not trade"
+    attempts = (
+        replace(attempt, rejected=why) if n >= left_out[0] else attempt
+        for n, attempt in enumerate(draft.attempts, start=1)
     )
-    return run_newest(replace(done, attempts=(attempt, second)))
+    return replace(draft, attempts=tuple(attempts))
 
 
 def _changes(draft: Draft) -> dict[str, Any]:
     """What was changed in the version that stands for the file, and what was found and left, as JSON values."""
     attempt = draft.attempts[draft.chosen - 1]
-    before = draft.attempts[attempt.base - 1].fixes if attempt.base else ()
-    fixes = (*before, *attempt.fixes)
+    fixes = [fix for one in reversed(list(draft.lineage(draft.chosen))) for fix in one.fixes]
     return {
         "version": attempt.version,
         "fixes": [asdict(fix) for fix in fixes],

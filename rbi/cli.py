@@ -213,8 +213,8 @@ def _parser() -> argparse.ArgumentParser:
     own.add_argument(
         "--repair",
         action="store_true",
-        help="mend what is certain first, and guard the orders of what then still ends at one; nothing is written"
-        " to your files, and the results name each change",
+        help="mend what is certain first, and guard the orders or bars that what is left then ends at; nothing is"
+        " written to your files, and the results name each change",
     )
     _settings(own, [s.key for s in SETTINGS if s.key in _BACKTEST_SETTINGS])
 

@@ -79,7 +79,7 @@ class AttemptReason(StrEnum):
 
     WRITTEN = "written"
     DEBUGGED = "debugged"
-    GUARDED = "guarded"  # without a model: orders that the engine refuses are left out or rounded
+    GUARDED = "guarded"  # without a model, for how the one before failed: orders or bars are left out
     SEARCHED = "searched"  # without a model: other values of the parameters it declares
     OPTIMIZED = "optimized"
     GIVEN = "given"  # the user's own

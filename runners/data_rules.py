@@ -13,7 +13,8 @@ _RENAME = (
 _OHLCV = r"adj[ _]?close|open|high|low|close|volume|date|time|datetime|date_?time|timestamp|index|unnamed.*"
 _FRAME_API = (
     "iloc|loc|iat|at|shape|columns|values|rolling|ewm|shift|diff|pct_change|tail|head|copy|resample|iterrows|"
-    "to_frame|dropna|fillna|apply|empty|size"
+    "to_frame|to_df|to_pandas|to_dict|to_numpy|itertuples|describe|assign|join|merge|set_index|reset_index|"
+    "dropna|fillna|apply|empty|size|ta"
 )
 _NO_STATISTIC = (
     "There is no statistic of that name: look at stats.index, such as 'Sharpe Ratio' and 'Return [%]'."
@@ -122,6 +123,13 @@ DATA_RULES = (
         _RENAME,
         bases=names("AttributeError"),
         message=rf"(?i)'(DataFrame|Series)' object has no attribute '({_OHLCV})'",
+    ),
+    Rule(
+        FailureKind.COLUMN,
+        "The file has no column of that name: look at its columns before naming an index_col.",
+        module="pandas",
+        bases=names("ValueError"),
+        message="is not in list$",
     ),
     Rule(
         FailureKind.COLUMN,

@@ -108,11 +108,28 @@ _REST = (
     ),
     Rule(
         FailureKind.ERROR,
+        "At the line shown something is divided by 0, such as by the distance of a stop that is the price itself: skip "
+        "the bar then.",
+        bases=names("ZeroDivisionError"),
+    ),
+    Rule(
+        FailureKind.ERROR,
         "Define both init(self) and next(self).",
         bases=names("TypeError"),
         message="abstract class",
     ),
+    Rule(
+        FailureKind.ERROR,
+        "That name has no value where none of its branches was taken: give it one before them.",
+        bases=names("UnboundLocalError"),
+    ),
     Rule(FailureKind.ERROR, "Define or import that name before it is used.", bases=names("NameError")),
+    Rule(
+        FailureKind.ERROR,
+        "Compare like with like: numbers with numbers, times of day with datetime.time(hour, minute).",
+        bases=names("TypeError"),
+        message="not supported between instances of",
+    ),
     Rule(
         FailureKind.ERROR,
         "There is no trade there yet: an order becomes one on the next bar. Ask for it with `if self.trades:` first.",

@@ -1231,7 +1231,109 @@ elif talib.crossunder(self.fast, self.slow):
         ),
     ),
 ]
-RUNS = [*ARRAYS, *ATTRIBUTES, *INDICATORS, *IMPORTS, *COLUMNS, *CALLS, *IN_NEXT, *LINES]
+OWN = _cases(
+    "engine's name for an own thing",
+    strategy(
+        "self.ma = self.I(talib.SMA, self.data.Close, 9)\nself.position = None",
+        """\
+if self.data.Close[-1] > self.ma[-1] and self.position is None:
+    self.buy(size=5)
+    self.position = 'long'
+elif self.data.Close[-1] < self.ma[-1] and self.position == 'long':
+    self.sell(size=5)
+    self.position = None""",
+    ),
+    strategy(
+        "self.position = None\nself.ma = self.I(talib.SMA, self.data.Close, 9)", ENTER.format("self.ma[-1]")
+    ),
+    strategy(
+        "self.position = None",
+        "if not self.position:\n    self.buy(size=5, sl=self.data.Close[-1] * 0.97, tp=self.data.Close[-1] * 1.03)",
+    ),
+    strategy(
+        "self.trades = []\nself.ma = self.I(talib.SMA, self.data.Close, 9)",
+        ENTER.format("self.ma[-1]") + "\nself.trades.append(self.data.Close[-1])",
+    ),
+)
+ELSEWHERE = _cases(
+    "word of another engine",
+    strategy(
+        "self.ma = self.I(talib.SMA, self.data.Close, self.params.period)",
+        """\
+if len(self) < 30:
+    return
+if self.data.Close[-1] > self.ma[-1] and not self.in_position:
+    self.log("buying")
+    self.buy(size=int(self.get_equity() / 2 / self.data.Close[-1]))
+elif self.data.Close[-1] < self.ma[-1]:
+    self.position.close()""",
+    ),
+    strategy(
+        "self.ma = self.I(talib.SMA, self.data.Close, 9)",
+        """\
+if not self.position:
+    self.cancel_all_orders()
+    if self.data.Close[-1] > self.ma[-1]:
+        self.buy(size=0.5)
+elif self.position.pnl_pct > 0.02 or self.position.pnl_pct < -self.stop_pct:
+    self.position.close()""",
+    ),
+    strategy(
+        "self.ma = self.I(talib.SMA, self.data.Close, 9)",
+        """\
+close = self.data.Close[-1]
+if not self.position:
+    if close > self.ma[-1]:
+        self.buy(size=0.5, sl=close * 0.9)
+elif close * 0.95 > self.position.stop_loss:
+    self.position.set_sl(close * 0.95)""",
+    ),
+    strategy(
+        "self.up = self.I(self.later, self.data.Close, 3)",
+        """\
+if self.up[-1] > 0 and not self.position:
+    self.buy(size=0.5)
+elif self.up[-1] < 0:
+    self.position.close()""",
+        tail="\n    def later(self, x, n):\n        return x[n:] - x[:-n]\n",
+    ),
+    strategy("self.ma = self.I(talib.SMA(self.data.Close, 9))", ENTER.format("self.ma[-1]")),
+    strategy(
+        """\
+high, low, close = self.data.High, self.data.Low, self.data.Close
+ranges = pd.concat([high - low, (high - close.shift()).abs()], axis=1).max(axis=1)
+self.atr = self.I(lambda: ranges.rolling(9).mean())""",
+        ENTER.format("self.data.Close[-2] + self.atr[-1] / 4"),
+    ),
+    strategy(
+        "self.data['half'] = self.data.Close.rolling(9).mean()\nself.ma = self.I(lambda: self.data['half'].shift(1))",
+        ENTER.format("self.ma[-1]"),
+    ),
+    strategy(
+        "self.ma = self.I(talib.SMA, self.data.Close, 9)",
+        """\
+if self.position.size > 0:
+    if self.data.Close[-1] < self.ma[-1]:
+        self.position.close()
+elif self.position.size < 0:
+    pass
+elif self.data.Close[-1] > self.ma[-1]:
+    self.buy(size=int(self.broker.cash / 2 / self.data.Close[-1]))""",
+    ),
+    strategy(
+        "self.ma = self.I(talib.SMA, self.data.Close, 9)",
+        "self.decide()",
+        tail="\n    def decide(self):\n        if self._i % 9 == 3 and not self.position:\n"
+        "            self.buy(size=0.5)\n"
+        "        elif self._i % 9 == 0:\n            self.position.close()\n",
+    ),
+    strategy(
+        "self.ma = self.I(talib.SMA, self.data.Close, 9)",
+        ENTER.format("self.ma[-1]"),
+        tail="\n    def __init__(self):\n        super().__init__()\n        self.count = 0\n",
+    ),
+)
+RUNS = [*ARRAYS, *ATTRIBUTES, *INDICATORS, *IMPORTS, *COLUMNS, *CALLS, *IN_NEXT, *LINES, *OWN, *ELSEWHERE]
 
 REPORTED = [
     *_cases(

@@ -19,12 +19,16 @@ _NEEDS_TIMES = frozenset({"vwap", "vp"})
 
 def raises(module: Module, flow: Flow, node: ast.AST) -> bool:
     """Whether it is an attribute that only a Series has, of what is an array."""
-    return (
-        isinstance(node, ast.Attribute)
-        and node.attr in SERIES_ONLY
-        and flow.of(node.value).is_array
-        and not module.is_guarded(node)
-    )
+    if not (isinstance(node, ast.Attribute) and flow.of(node.value).is_array) or module.is_guarded(node):
+        return False
+    return node.attr in SERIES_ONLY or _numbered(module, flow, node)
+
+
+def _numbered(module: Module, flow: Flow, node: ast.Attribute) -> bool:
+    """``x.loc[-1]`` and ``x.at[-1]``: by a whole number, what is meant is the place."""
+    parent = module.parents[node]
+    by = parent.slice if isinstance(parent, ast.Subscript) and parent.value is node else None
+    return node.attr in ("loc", "at") and by is not None and flow.of(by) is Kind.INTEGER
 
 
 def wrap(module: Module, flow: Flow) -> Iterator[Proposal]:
@@ -32,7 +36,8 @@ def wrap(module: Module, flow: Flow) -> Iterator[Proposal]:
     for node in module.nodes:
         if not (isinstance(node, ast.Attribute) and raises(module, flow, node)):
             continue
-        edit = _plainer(module, node) or _as_series(module, flow, node.value)
+        dated = node.attr == "resample" and _has_times(node.value)
+        edit = _plainer(module, node) or _as_series(module, flow, node.value, dated=dated)
         if edit:
             reason = f"an array has no .{node.attr}: only a pandas Series has it"
             yield Proposal(RULE, reason, (edit,))
@@ -55,7 +60,7 @@ def given_to_series(module: Module, flow: Flow) -> Iterator[Proposal]:
 def _plainer(module: Module, node: ast.Attribute) -> Edit | None:
     """For what an array can do without the word: ``x.iloc[-1]`` is ``x[-1]``."""
     parent = module.parents[node]
-    if node.attr in PLACES and isinstance(parent, ast.Subscript) and parent.value is node:
+    if node.attr in PLACES | {"loc", "at"} and isinstance(parent, ast.Subscript) and parent.value is node:
         return module.text.cut(node.value, node)
     if node.attr == "to_numpy" and isinstance(parent, ast.Call) and not (parent.args or parent.keywords):
         return module.text.cut(node.value, parent)
@@ -67,17 +72,40 @@ def _plainer(module: Module, node: ast.Attribute) -> Edit | None:
 def _as_series(module: Module, flow: Flow, node: ast.expr, *, dated: bool = False) -> Edit | None:
     """Wrapped so that it has the same index as the other Series of its function; ``None`` if they differ."""
     function = module.function(node)
-    around = [flow.of(n) for n in ast.walk(function)] if function else []
+    unmade = _of_arrays(module, flow, function) if function else set()
+    around = [flow.of(n) for n in ast.walk(function) if n not in unmade] if function else []
     if dated or Kind.DATED in around:
         if not dated and Kind.SERIES in around:
             return None
         text = module.text.of(node)
-        if isinstance(node, ast.Attribute | ast.Name | ast.Subscript):
+        if isinstance(node, ast.Attribute | ast.Name | ast.Subscript) and (not dated or _has_times(node)):
             return module.text.replace(node, f"{text}.s")
         if module.method(node) is None:
             return None
         return module.text.replace(node, f"{_pandas(module)}.Series({text}, index=self.data.index)")
     return module.text.replace(node, f"{_pandas(module)}.Series({module.text.of(node)})")
+
+
+def _of_arrays(module: Module, flow: Flow, function: ast.AST) -> set[ast.AST]:
+    """What is a Series only once the array that it is asked of is one: which index it has is not settled."""
+    found: set[ast.AST] = set()
+    for node in ast.walk(function):
+        if raises(module, flow, node):
+            found |= {above for above in module.above(node) if isinstance(above, ast.expr)}
+    return found
+
+
+def concatenated(module: Module, flow: Flow) -> Iterator[Proposal]:
+    """``pd.concat([array, series])``: pandas puts nothing but Series and frames side by side."""
+    for node in module.nodes:
+        if not (isinstance(node, ast.Call) and module.full_name(node.func) == "pandas.concat" and node.args):
+            continue
+        parts = node.args[0].elts if isinstance(node.args[0], ast.List | ast.Tuple) else []
+        for part in parts:
+            if flow.of(part).is_array and not module.is_guarded(node):
+                edit = _as_series(module, flow, part)
+                if edit is not None:
+                    yield Proposal(RULE, "pandas.concat takes no array: only Series and frames", (edit,))
 
 
 def _pandas(module: Module) -> str:
@@ -120,10 +148,14 @@ def pandas_ta_arguments(module: Module, flow: Flow) -> Iterator[Proposal]:
         library, _, function = name.partition(".")
         if library not in ("pandas_ta", "pandas_ta_classic") or _expects_none(module, node):
             continue
-        dated = function in _NEEDS_TIMES or is_indicator_call(node)
         values = [*given, *(k.value for k in node.keywords)]
-        for value in (v for v in values if flow.of(v).is_array):
-            edit = _as_series(module, flow, value, dated=dated and _has_times(value))
+        kinds, arrays = [flow.of(v) for v in values], [v for v in values if flow.of(v).is_array]
+        # pandas fits what it is given by the index: within one call all have the same.
+        dated = function in _NEEDS_TIMES or (
+            is_indicator_call(node) and Kind.SERIES not in kinds and all(map(_has_times, arrays))
+        )
+        for value in arrays:
+            edit = _as_series(module, flow, value, dated=dated)
             if edit:
                 reason = f"pandas_ta.{function} gives None for an array: it takes a pandas Series"
                 yield Proposal("indicator_shape", reason, (edit,))

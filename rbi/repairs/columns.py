@@ -17,6 +17,7 @@ TIMES = frozenset(
     {"Date", "Datetime", "datetime", "date", "time", "timestamp", "Timestamp", "Time", "DateTime", "dates"}
 )
 
+_AS_FRAME = frozenset({"to_df", "to_frame", "to_pandas", "to_dataframe", "as_df", "get_df", "df"})
 _ADDING = frozenset({"assign", "insert"})
 
 
@@ -210,6 +211,12 @@ def frame(module: Module, flow: Flow) -> Iterator[Proposal]:
         if not isinstance(node, ast.Attribute | ast.Subscript) or module.is_guarded(node):
             continue
         if flow.of(node.value) is not Kind.DATA:
+            continue
+        call = module.parents[node]
+        if isinstance(node, ast.Attribute) and node.attr in _AS_FRAME and isinstance(call, ast.Call):
+            if call.func is node and not (call.args or call.keywords):
+                reason = f"self.data has no .{node.attr}(): its data frame is .df"
+                yield Proposal(RULE, reason, (module.text.cut(node.value, call, ".df"),))
             continue
         place = module.text.end(node.value)
         edit = Edit(place, place, ".df")

@@ -20,11 +20,17 @@ from rbi.repairs.libraries import (
     TRADE_MEANT,
 )
 from rbi.repairs.module import Module
+from rbi.repairs.scopes import reached
 from rbi.repairs.words import words
 from runners.base import Mode
 
 RULE = "invented_attribute"
-_WORTH = frozenset({"portfolio_value", "total_equity", "account_value", "account_equity", "current_equity"})
+_WORTH = words(
+    """
+    portfolio_value portfolio_equity total_equity account_value account_equity account_balance account_size
+    current_equity net_worth net_liquidation net_liquidation_value
+    """
+)
 _WORTH_OF_ACCOUNTS = _WORTH | {"equity", "value", "total_value"}
 _ACCOUNTS = frozenset({"broker", "_broker", "account", "portfolio"})
 _OF_BROKER = frozenset({"equity", "_cash"})
@@ -50,8 +56,26 @@ _ENTERED = {
     "open_bar": "entry_bar",
 }
 _CASH_CALLED = frozenset({"get_cash", "getcash", "get_balance", "cash", "get_available_cash"})
+_FREE = frozenset({"available_margin", "free_margin", "margin_free", "margin_left"})
+_STOPS_MEANT = {
+    **dict.fromkeys(("sl", "stop_loss", "stoploss", "sl_price", "stop_price", "stop_loss_price"), "sl"),
+    **dict.fromkeys(
+        ("tp", "take_profit", "takeprofit", "tp_price", "target_price", "take_profit_price"), "tp"
+    ),
+}
+_SETTING = {
+    **dict.fromkeys(
+        ("set_sl", "set_stop_loss", "set_stop", "update_sl", "update_stop_loss", "modify_sl"), "sl"
+    ),
+    **dict.fromkeys(("set_tp", "set_take_profit", "set_target", "update_tp", "update_take_profit"), "tp"),
+}
 _NO_COLUMNS = frozenset({"i", "_i"})  # what no file has as a column, whatever a script reads
-_AT_FIRST = frozenset({"starting_cash", "initial_cash", "start_cash", "initial_capital", "starting_capital"})
+_AT_FIRST = words(
+    """
+    starting_cash initial_cash start_cash initial_capital starting_capital initial_equity initial_balance
+    starting_balance
+    """
+)
 _CASH = frozenset({"cash", "balance", "available_cash", "_cash", "free_cash", "buying_power"})
 
 
@@ -145,6 +169,8 @@ def _of_position(module: Module, flow: Flow, strategy: ast.ClassDef, node: ast.A
         return f"(not {owner})"
     if name == "trades":
         return "self.trades"
+    if name in _SHARES:
+        return _share(module, flow, strategy, node, owner)
     single = enters_flat_only(module, flow, strategy)
     if name in ENTRY_PRICE:
         meant = (
@@ -154,14 +180,54 @@ def _of_position(module: Module, flow: Flow, strategy: ast.ClassDef, node: ast.A
         )
     elif name in _ENTERED:
         meant = f"self.trades[0].{_ENTERED[name]}"
-    elif name in ("sl", "tp") and single:
-        meant = f"self.trades[-1].{name}"
+    elif name in _STOPS_MEANT and single:
+        meant = f"self.trades[-1].{_STOPS_MEANT[name]}"
     else:
         return ""
     if holding(module, flow, node) is Holding.OPEN:
         return meant
     quote = "'" if _in_double_quotes(module, node) else '"'
     return f"({meant} if self.trades else float({quote}nan{quote}))" if name in ENTRY_PRICE else ""
+
+
+_SHARES = words(
+    """
+    pnl_pct pnl_percent pnl_percentage profit_pct profit_percent profit_percentage pl_percent unrealized_pnl_pct
+    """
+)
+
+
+def _share(module: Module, flow: Flow, strategy: ast.ClassDef, node: ast.Attribute, owner: str) -> str:
+    """The profit in percent, or as a fraction of one: which is meant is told by the limits it is compared with."""
+    same = [
+        n
+        for n in ast.walk(strategy)
+        if isinstance(n, ast.Attribute) and n.attr == node.attr and flow.of(n.value) is Kind.POSITION
+    ]
+    limits = [_limit(module, strategy, n) for n in same]
+    compared = [abs(limit) for limit in limits if limit is not None]
+    if compared and all(limit <= 0.1 for limit in compared):
+        return f"({owner}.pl_pct / 100)"
+    return f"{owner}.pl_pct" if compared and all(limit >= 1 for limit in compared) else ""
+
+
+def _limit(module: Module, strategy: ast.ClassDef, node: ast.Attribute) -> float | None:
+    """The number that a value is compared with: a constant, or one that the class declares."""
+    test = module.parents[node]
+    if not (isinstance(test, ast.Compare) and len(test.ops) == 1):
+        return None
+    other = test.comparators[0] if test.left is node else test.left
+    if isinstance(other, ast.UnaryOp) and isinstance(other.op, ast.USub):
+        other = other.operand
+    if isinstance(other, ast.Attribute) and module.is_self(other.value):
+        declared = [
+            s.value
+            for s in strategy.body
+            if isinstance(s, ast.Assign) and [getattr(t, "id", "") for t in s.targets] == [other.attr]
+        ]
+        other = declared[0] if len(declared) == 1 else other
+    number = isinstance(other, ast.Constant) and type(other.value) in (int, float)
+    return float(other.value) if number and isinstance(other, ast.Constant) else None  # type: ignore[arg-type]
 
 
 def _in_double_quotes(module: Module, node: ast.AST) -> bool:
@@ -182,19 +248,23 @@ def _of_strategy(module: Module, flow: Flow, node: ast.Attribute) -> str:
 
 def _bar_number(module: Module, node: ast.AST) -> str:
     method = module.method(node)
-    return "(len(self.data) - 1)" if method is not None and method.name == "next" else ""
+    name = method.name if method is not None else ""
+    on_bars = name in reached(module, "next") and name not in reached(module, "init")
+    return "(len(self.data) - 1)" if on_bars else ""
 
 
 def _of_account(module: Module, flow: Flow, node: ast.Attribute) -> str:
     if isinstance(node.value, ast.Attribute) and node.value.attr == "_broker" and node.attr in _OF_BROKER:
         return ""
+    if node.attr in _FREE:
+        return "self._broker.margin_available"
     if node.attr in _LISTS:
         return f"self.{_LISTS[node.attr]}"
     if node.attr in _WORTH_OF_ACCOUNTS:
         return "self.equity"
     if node.attr in _AT_FIRST:
         return "self.equity" if _in_init(module, node) else ""
-    flat = holding(module, flow, node) is Holding.FLAT
+    flat = _in_init(module, node) or holding(module, flow, node) is Holding.FLAT
     return "self.equity" if node.attr in _CASH and flat else ""
 
 
@@ -323,12 +393,30 @@ def calls(module: Module, flow: Flow) -> Iterator[Proposal]:
         strategy = module.strategy(node)
         if strategy is None or node.func.attr in own_names(module, flow) or not complete(module, strategy):
             continue
-        edit = _uncalled(module, flow, node, node.func) or _closing(module, flow, node, node.func)
+        edit = (
+            _uncalled(module, flow, node, node.func)
+            or _closing(module, flow, node, node.func)
+            or _setting(module, flow, strategy, node)
+        )
         if edit:
             yield Proposal(RULE, f"the engine has no {ast.unparse(node.func)}()", (edit,))
 
 
+_POSITION_CALLED = frozenset({"get_position", "getposition", "get_current_position"})
+
+
 def _uncalled(module: Module, flow: Flow, node: ast.Call, function: ast.Attribute) -> Edit | None:
+    whole = [ast.unparse(a) for a in node.args] in (
+        [],
+        ["self.data"],
+        ["self.data.Close"],
+    ) and not node.keywords
+    if (
+        function.attr in _POSITION_CALLED
+        and whole
+        and _is_accounts(flow, function.value, own_names(module, flow))
+    ):
+        return module.text.replace(node, "self.position")
     if node.args or node.keywords:
         return None
     kind, name = flow.of(function.value), function.attr
@@ -348,6 +436,24 @@ def _uncalled(module: Module, flow: Flow, node: ast.Call, function: ast.Attribut
     return module.text.replace(node, "self.equity") if worth else None
 
 
+def _setting(module: Module, flow: Flow, strategy: ast.ClassDef, node: ast.Call) -> Edit | None:
+    """``self.position.set_sl(x)``: what is set is the stop of the one trade."""
+    function, statement = node.func, module.parents[node]
+    if not (isinstance(function, ast.Attribute) and isinstance(statement, ast.Expr)):
+        return None
+    kind, name = flow.of(function.value), _SETTING.get(function.attr, "")
+    if not name or len(node.args) != 1 or node.keywords or isinstance(node.args[0], ast.Starred):
+        return None
+    if kind is Kind.TRADE:
+        owner = module.text.of(function.value)
+    elif kind is Kind.POSITION and enters_flat_only(module, flow, strategy):
+        owner = "self.trades[-1]" if holding(module, flow, node) is Holding.OPEN else ""
+    else:
+        return None
+    text = f"{owner}.{name} = {module.text.of(node.args[0])}"
+    return module.text.replace(node, text) if owner else None
+
+
 _CLOSING = frozenset(
     {"close", "close_position", "close_all", "closeall", "close_trade", "exit", "exit_position", "flatten"}
 )
@@ -357,6 +463,10 @@ _REMARKS = frozenset({"reason", "comment", "msg", "message", "tag", "note", "lab
 def _closing(module: Module, flow: Flow, node: ast.Call, function: ast.Attribute) -> Edit | None:
     """Closing the position by another name, or with a remark that ``close`` does not take."""
     kind = flow.of(function.value)
+    portion = _portion(node) if function.attr == "close" and kind in (Kind.POSITION, Kind.TRADE) else None
+    if portion is not None:
+        start = module.text.offset(portion.lineno, portion.col_offset)
+        return Edit(start, start + len(portion.arg or ""), "portion")
     remarks = all(isinstance(a, ast.Constant | ast.JoinedStr) and not _number(a) for a in node.args) and all(
         k.arg in _REMARKS for k in node.keywords
     )
@@ -365,11 +475,24 @@ def _closing(module: Module, flow: Flow, node: ast.Call, function: ast.Attribute
     if kind is Kind.STRATEGY and function.attr in _CLOSING:
         return module.text.replace(node, "self.position.close()")
     given = node.args or node.keywords
+    if not given and kind is Kind.TRADE and function.attr in _CLOSING - {"close"}:
+        return module.text.replace(node, f"{module.text.of(function.value)}.close()")
     if (kind is Kind.POSITION and function.attr in _CLOSING - {"close"}) or (
         kind in (Kind.POSITION, Kind.TRADE) and function.attr == "close" and given
     ):
         return module.text.replace(node, f"{module.text.of(function.value)}.close()")
     return None
+
+
+_PORTIONS = frozenset({"size", "percent", "pct", "fraction", "percentage", "ratio"})
+
+
+def _portion(node: ast.Call) -> ast.keyword | None:
+    """The one argument of closing that is a fraction, under another name; 1 and more may be a number of units."""
+    only = node.keywords[0] if len(node.keywords) == 1 and not node.args else None
+    value = only.value if only is not None and only.arg in _PORTIONS else None
+    fraction = isinstance(value, ast.Constant) and isinstance(value.value, float) and 0 < value.value < 1
+    return only if fraction else None
 
 
 def _number(node: ast.expr) -> bool:

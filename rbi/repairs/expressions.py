@@ -22,6 +22,7 @@ _OF_STRATEGY = {
     "equity": Kind.NUMBER,
 }
 _OF_TIMES = frozenset({"hour", "minute", "day", "month", "year", "dayofweek", "weekday", "dayofyear"})
+_TIMES = frozenset({"date", "datetime", "time", "timestamp", "dates"})  # taken out of a frame to be its index
 _COLUMNS_OF_FRAMES = frozenset({"Open", "High", "Low", "Close", "Volume"})
 
 
@@ -40,6 +41,7 @@ class Expressions:
             and isinstance(n.ctx, ast.Store)
             and ast.unparse(n.value) == "self.data"
         } - {None}
+        self._columns = frozenset(module.columns) | _stored_columns(module)
         self._attributes: Mapping[str, Kind] = {}  # of all strategies: they may derive from each other
         self._arguments: Mapping[ast.AST, list[list[Kind]]] = {}
         self._results: Mapping[str, Kind] = {}
@@ -184,7 +186,7 @@ class Expressions:
         return Kind.UNKNOWN
 
     def _of_data(self, name: str) -> Kind:
-        if name in self._module.columns:
+        if name in self._columns:
             return Kind.ARRAY
         return {"index": Kind.INDEX, "df": Kind.FRAME, "pip": Kind.NUMBER}.get(name, Kind.UNKNOWN)
 
@@ -217,7 +219,7 @@ class Expressions:
             name = getattr(node.slice, "value", None)
             if name in self._added and getattr(self._module.method(node), "name", "") == "init":
                 return Kind.DATED  # in init it is only in the data frame, and will be read there
-            return Kind.ARRAY if name in self._module.columns else Kind.UNKNOWN
+            return Kind.ARRAY if name in self._columns else Kind.UNKNOWN
         if kind is Kind.FRAME:
             named = isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str)
             return Kind.DATED if named else Kind.UNKNOWN
@@ -334,6 +336,18 @@ def _class_value(strategy: ast.ClassDef, name: str) -> Kind:
         if isinstance(item, ast.Assign) and name in map(ast.unparse, item.targets):
             return _constant(item.value.value) if isinstance(item.value, ast.Constant) else Kind.UNKNOWN
     return Kind.UNKNOWN
+
+
+def _stored_columns(module: Module) -> frozenset[str]:
+    """Columns that a module adds to some frame: if ``self.data`` has them at all, they are arrays there."""
+    stored = (n.slice for n in module.nodes if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store))
+    names = {
+        str(part.value)
+        for place in stored
+        for part in ([*place.elts, place] if isinstance(place, ast.Tuple) else [place])
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    }
+    return frozenset(name for name in names if name.lower() not in _TIMES)
 
 
 def _starred(node: ast.Call) -> bool:

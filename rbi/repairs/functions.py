@@ -112,6 +112,27 @@ def fills(module: Module, _flow: Flow) -> Iterator[Proposal]:
             yield Proposal("removed", "fillna has no method= any more", (edit,))
 
 
+def fills_in_place(module: Module, _flow: Flow) -> Iterator[Proposal]:
+    """``fillna(method=..., inplace=True)``, whose other arguments ffill and bfill take, too."""
+    for node in module.nodes:
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)) or module.is_guarded(
+            node
+        ):
+            continue
+        named = {keyword.arg: keyword.value for keyword in node.keywords}
+        method = _FILLS.get(str(getattr(named.get("method"), "value", "")))
+        if node.func.attr == "fillna" and method and not node.args and set(named) <= {"method", *_OF_FILLS}:
+            rest = ", ".join(
+                f"{name}={module.text.of(value)}" for name, value in named.items() if name != "method"
+            )
+            if rest:
+                edit = module.text.cut(node.func.value, node, f".{method}({rest})")
+                yield Proposal("removed", "fillna has no method= any more", (edit,))
+
+
+_OF_FILLS = frozenset({"inplace", "limit", "axis"})
+
+
 def frequencies(module: Module, _flow: Flow) -> Iterator[Proposal]:
     """Old names of frequencies, which pandas 3 refuses."""
     for node in module.nodes:
@@ -153,3 +174,18 @@ def windows(module: Module, _flow: Flow) -> Iterator[Proposal]:
             text = f"lambda x, n: {pandas}.Series(x).rolling(n).{_WINDOWS[node.attr]}()"
             reason = f"pandas_ta has no {node.attr}: pandas computes it"
             yield Proposal("invented_function", reason, (module.text.replace(node, text),))
+        elif pandas and isinstance(call, ast.Call) and call.func is node and _window(call) is not None:
+            values, n = module.text.of(call.args[0]), module.text.of(_window(call) or call)
+            text = f"{pandas}.Series({values}).rolling({n}).{_WINDOWS[node.attr]}()"
+            reason = f"pandas_ta has no {node.attr}: pandas computes it"
+            yield Proposal("invented_function", reason, (module.text.replace(call, text),))
+
+
+def _window(call: ast.Call) -> ast.expr | None:
+    """The number of bars, where a call is given values and it, and nothing else."""
+    if any(isinstance(argument, ast.Starred) for argument in call.args):
+        return None
+    if len(call.args) == 2 and not call.keywords:
+        return call.args[1]
+    only = call.keywords[0] if len(call.args) == 1 and len(call.keywords) == 1 else None
+    return only.value if only is not None and only.arg in _PERIODS else None

@@ -1,24 +1,27 @@
-"""Order guards: orders that the engine refuses are left out or rounded. On request only: other orders are placed then.
+"""Guards, on request only, because other orders are placed with them: orders are left out or rounded, or bars left out.
 
 A guarded strategy has methods ``buy`` and ``sell`` of its own, which go on to the engine's. An order with a stop, limit
 or target on the wrong side, or with a size that is not above 0, is left out; a size of more than one unit is rounded
 down to whole ones. Whatever else is wrong with an order raises as before, and all other orders are the same.
+
+With bar guards its ``next`` is left where a figure is not there yet or not finite, on bars without an order so far.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from models.syntax import parse
 from rbi.repairs.findings import Edit, Fix
 from rbi.repairs.libraries import COLUMNS
-from rbi.repairs.module import Module
+from rbi.repairs.module import GUARDS, Module
 from rbi.repairs.text import difference
 from runners.base import Mode
 
 RULE = "order_guard"
-MARK = "_rbi_order"  # the name of a method that no strategy has by itself
+MARK, _BAR_MARK = GUARDS
 _REASON = (
     "orders that the engine refuses are left out, and sizes of more than one unit rounded down to whole units: "
     "other orders are placed than the code asks for"
@@ -68,6 +71,36 @@ _METHODS = """\
 """
 
 
+BAR_RULE = "bar_guard"
+_BAR_REASON = (
+    "bars are left out on which a figure is not there yet, or not finite: no order is placed on them, whatever the "
+    "code is meant to do there"
+)
+_BAR_METHODS = """\
+
+    # Added by rbi (bar guards), not by the author. A value that is not there yet, a division by 0 or a size of NaN ends
+    # the whole backtest. Here such a bar is left out, if it has placed no order before, so that other orders may be
+    # placed than the code above asks for once it is mended.
+    bars_left_out = 0
+
+    def _rbi_bar(author_next):
+        figures = ("cannot convert float ", "index ", "list index ", "deque index ", "division ", "float division ",
+                   "float floor division ", "float modulo", "integer division ", "integer modulo ")
+
+        def next(self):
+            orders = len(self.orders)
+            try:
+                author_next(self)
+            except (IndexError, ZeroDivisionError, OverflowError, ValueError) as error:
+                if len(self.orders) != orders or not str(error).startswith(figures):
+                    raise
+                self.bars_left_out += 1
+        return next
+
+    next = _rbi_bar(next)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Guarded:
     """``source`` with its ``fixes``, all of which change which orders are placed; or as it was, and ``why_not``."""
@@ -82,15 +115,35 @@ def guard(source: str, mode: Mode = Mode.CLASS) -> Guarded:
 
     A class module runs its one strategy that no other derives from, a script those that it gives to a backtest.
     """
+    return _guarded(source, mode, _Kind(RULE, _REASON, _METHODS), _why_not)
+
+
+def guard_bars(source: str, mode: Mode = Mode.CLASS) -> Guarded:
+    """Give the strategies that a source runs bar guards, as `guard` does with order guards. Never raises."""
+    return _guarded(source, mode, _Kind(BAR_RULE, _BAR_REASON, _BAR_METHODS), _why_not_bars)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One of the two kinds of guards: the ``methods`` are added to a class."""
+
+    rule: str
+    reason: str
+    methods: str
+
+
+def _guarded(
+    source: str, mode: Mode, kind: _Kind, hindrance: Callable[[Module, tuple[ast.ClassDef, ...]], str]
+) -> Guarded:
     try:
         module = Module(source, parse(source), mode, COLUMNS)
         strategies = _run(module)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return Guarded(source, why_not=f"not valid Python: {getattr(error, 'msg', error)}")
-    why_not = _why_not(module, strategies)
+    why_not = hindrance(module, strategies)
     if why_not:
         return Guarded(source, why_not=why_not)
-    edits = {strategy: _addition(module, strategy) for strategy in strategies}
+    edits = {strategy: _addition(module, strategy, kind.methods) for strategy in strategies}
     guarded = module.text.apply(edits.values())
     try:
         compile(guarded, "strategy.py", "exec", dont_inherit=True)
@@ -100,7 +153,11 @@ def guard(source: str, mode: Mode = Mode.CLASS) -> Guarded:
         )
     fixes = tuple(
         Fix(
-            RULE, _REASON, strategy.lineno, difference(source, module.text.apply([edit])), changes_orders=True
+            kind.rule,
+            kind.reason,
+            strategy.lineno,
+            difference(source, module.text.apply([edit])),
+            changes_orders=True,
         )
         for strategy, edit in edits.items()
     )
@@ -136,6 +193,15 @@ def _why_not(module: Module, strategies: tuple[ast.ClassDef, ...]) -> str:
     return ""
 
 
+def _why_not_bars(module: Module, strategies: tuple[ast.ClassDef, ...]) -> str:
+    if not strategies:
+        return "there is no strategy class"
+    if any(_BAR_MARK in _names(strategy) for strategy in module.strategies):
+        return "it has bar guards already"
+    without = [s.name for s in strategies if "next" not in _names(s)]
+    return f"{without[0]} does not define next itself" if without else ""
+
+
 def _names(strategy: ast.ClassDef) -> set[str]:
     """What a class body defines or assigns, and what its methods set on ``self``."""
     names = {getattr(item, "name", "") for item in strategy.body}
@@ -145,7 +211,7 @@ def _names(strategy: ast.ClassDef) -> set[str]:
     return names
 
 
-def _addition(module: Module, strategy: ast.ClassDef) -> Edit:
+def _addition(module: Module, strategy: ast.ClassDef, methods: str) -> Edit:
     """The methods behind the class's last statement, indented and with line ends as the class has them."""
     text, last = module.text, strategy.body[-1]
     first = strategy.body[0]
@@ -155,7 +221,7 @@ def _addition(module: Module, strategy: ast.ClassDef) -> Edit:
     end = text.line_end()
     lines = [
         indent + line.removeprefix("    ") if line.strip() else ""
-        for line in _METHODS.rstrip("\n").split("\n")
+        for line in methods.rstrip("\n").split("\n")
     ]
     place = text.end(last)
     behind = text.line(last.end_lineno or last.lineno)

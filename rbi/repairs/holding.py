@@ -24,16 +24,19 @@ class Holding(Enum):
 
 
 _SURE = frozenset({"is_long", "is_short"})
+_SIDES: dict[type[ast.cmpop], str] = {ast.Gt: "is_long", ast.Lt: "is_short"}
 
 
 def holding(module: Module, flow: Flow, node: ast.AST, depth: int = 3) -> Holding:
     """What is known where an expression is, from the conditions around it and the early returns before it."""
     inner: ast.AST = node
+    neither: set[str] = set()  # the sides that conditions around it rule out
     for above in module.above(node):
         if isinstance(above, ast.If | ast.IfExp):
             known = _branch(flow, above, inner)
-            if known is not Holding.UNKNOWN:
-                return known
+            neither |= _ruled_out(flow, above, inner)
+            if known is not Holding.UNKNOWN or len(neither) == 2:
+                return known if len(neither) < 2 else Holding.FLAT
         elif isinstance(above, ast.BoolOp) and isinstance(above.op, ast.And) and inner in above.values:
             before = above.values[: above.values.index(inner)]
             known = _first_known([_said(flow, value) for value in before])
@@ -65,6 +68,19 @@ def _branch(flow: Flow, above: ast.If | ast.IfExp, inner: ast.AST) -> Holding:
     if inner in body:
         return _said(flow, above.test)
     return _denied(flow, above.test)
+
+
+def _ruled_out(flow: Flow, above: ast.If | ast.IfExp, inner: ast.AST) -> set[str]:
+    """The side that an else is without: there, neither long nor short is flat."""
+    if isinstance(above, ast.IfExp) or inner not in above.orelse:
+        return set()
+    test = above.test
+    if isinstance(test, ast.Attribute) and flow.of(test.value) is Kind.POSITION and test.attr in _SURE:
+        return {test.attr}
+    if _compared(flow, test) is Holding.OPEN and isinstance(test, ast.Compare):
+        sized = isinstance(test.left, ast.Attribute)
+        return {_SIDES[type(test.ops[0])]} if sized and type(test.ops[0]) in _SIDES else set()
+    return set()
 
 
 def _after_returns(flow: Flow, function: ast.FunctionDef | ast.Lambda, inner: ast.AST) -> Holding:

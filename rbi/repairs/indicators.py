@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from rbi.repairs.calls import is_indicator_call
 from rbi.repairs.findings import Edit, Proposal
 from rbi.repairs.flow import Flow
+from rbi.repairs.kind import Kind
 from rbi.repairs.libraries import TALIB, TALIB_SEVERAL
 from rbi.repairs.module import Module
 from runners.base import Mode
@@ -43,6 +44,19 @@ def in_next(module: Module, flow: Flow) -> Iterator[Proposal]:
                 "self.I in next fails as soon as there are trades; the function alone gives the same values"
             )
             yield Proposal(RULE, reason, (edit,))
+
+
+def computed(module: Module, flow: Flow) -> Iterator[Proposal]:
+    """``self.I(talib.SMA(close, 20))``: self.I calls a function; what is computed already is no function."""
+    for node in module.nodes:
+        if not (is_indicator_call(node) and isinstance(node, ast.Call) and len(node.args) == 1):
+            continue
+        value = node.args[0]
+        kind = flow.of(value)
+        if (kind.is_array or kind.is_series or kind is Kind.SEVERAL) and not module.is_guarded(node):
+            start = module.text.start(value)
+            reason = "self.I takes a function: this one gives what is computed"
+            yield Proposal("indicator_shape", reason, (Edit(start, start, "lambda: "),))
 
 
 def _plain(module: Module, flow: Flow, node: ast.Call) -> bool:
@@ -92,24 +106,121 @@ def whole_numbers(module: Module, flow: Flow) -> Iterator[Proposal]:
         if not module.full_name(function).startswith("talib."):
             continue
         for value in [*node.args, *(k.value for k in node.keywords)]:
-            if flow.of(value).is_array and (
-                (module.mode is Mode.SCRIPT and ast.unparse(value) == "self.data.Volume")
-                or _made_whole(flow, value)
-            ):
+            volume = module.mode is Mode.SCRIPT and ast.unparse(value) == "self.data.Volume"
+            if (volume and flow.of(value).is_array) or _made_whole(module, flow, value):
                 place = module.text.end(value)
                 edit = Edit(place, place, ".astype(float)")
                 yield Proposal("indicator_shape", "TA-Lib takes no whole numbers", (edit,))
 
 
-def _made_whole(flow: Flow, value: ast.expr) -> bool:
-    """Whether an array is converted by ``.astype(int)``."""
+def _made_whole(module: Module, flow: Flow, value: ast.expr) -> bool:
+    """Whether it is converted by ``.astype(int)``, or chosen from whole numbers, here or where it is named."""
+    if isinstance(value, ast.Name):
+        named = _named_value(module, value)
+        return named is not None and _made_whole(module, flow, named)
+    if isinstance(value, ast.Call) and module.full_name(value.func) == "numpy.where" and len(value.args) == 3:
+        return all(flow.of(chosen) is Kind.INTEGER for chosen in value.args[1:])
     return (
         isinstance(value, ast.Call)
         and isinstance(value.func, ast.Attribute)
         and value.func.attr == "astype"
-        and flow.of(value.func.value).is_array
         and [ast.unparse(a).strip("'\"") for a in value.args] in (["int"], ["int64"], ["np.int64"])
     )
+
+
+def _named_value(module: Module, name: ast.Name) -> ast.expr | None:
+    """What a name of a function stands for, if it is assigned once."""
+    function = module.function(name)
+    stores = [
+        n
+        for n in (ast.walk(function) if function is not None else ())
+        if isinstance(n, ast.Name) and n.id == name.id and not isinstance(n.ctx, ast.Load)
+    ]
+    made = module.parents[stores[0]] if len(stores) == 1 and function is not None else None
+    given = (
+        {arg.arg for arg in ast.walk(function.args) if isinstance(arg, ast.arg)}
+        if function is not None
+        else set()
+    )
+    if not isinstance(made, ast.Assign) or made.targets != stores or name.id in given:
+        return None
+    return made.value
+
+
+def lists(module: Module, flow: Flow) -> Iterator[Proposal]:
+    """A list that the strategy fills itself: TA-Lib takes arrays only."""
+    for node in module.nodes:
+        if not (isinstance(node, ast.Call) and module.full_name(node.func).startswith("talib.")):
+            continue
+        for value in node.args:
+            kept = (
+                value.value
+                if isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Slice)
+                else value
+            )
+            if not module.is_guarded(node) and _is_list(module, flow, kept):
+                numpy = next((name for name, full in module.imported.items() if full == "numpy"), "np")
+                text = f"{numpy}.array({module.text.of(value)}, dtype=float)"
+                reason = "TA-Lib takes arrays, not lists"
+                yield Proposal("arguments", reason, (module.text.replace(value, text),))
+
+
+def _is_list(module: Module, flow: Flow, node: ast.expr) -> bool:
+    """Whether an attribute of the strategy is never set to anything but a list."""
+    strategy = module.strategy(node)
+    if strategy is None or not isinstance(node, ast.Attribute) or flow.of(node.value) is not Kind.STRATEGY:
+        return False
+    stores = [
+        n
+        for n in ast.walk(strategy)
+        if isinstance(n, ast.Attribute) and n.attr == node.attr and not isinstance(n.ctx, ast.Load)
+    ]
+    made = [module.parents[store] for store in stores]
+    return (
+        bool(made)
+        and node.attr not in module.given
+        and all(isinstance(m, ast.Assign | ast.AnnAssign) and _makes_list(module, m.value) for m in made)
+    )
+
+
+def _makes_list(module: Module, value: ast.expr | None) -> bool:
+    if isinstance(value, ast.Call):
+        listed = isinstance(value.func, ast.Name) and value.func.id == "list" and not module.bound["list"]
+        return listed or module.full_name(value.func) == "collections.deque"
+    return isinstance(value, ast.List | ast.ListComp)
+
+
+def later_less_earlier(module: Module, flow: Flow) -> Iterator[Proposal]:
+    """``x[n:] - x[:-n]`` gives n values less than there are bars, which ``self.I`` refuses: they are the first ones."""
+    for node in module.nodes:
+        if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub | ast.Div)):
+            continue
+        n = _distance(flow, node)
+        if n and _returned_to_indicator(module, node) and not module.is_guarded(node):
+            numpy = next((name for name, full in module.imported.items() if full == "numpy"), "np")
+            text = f'{numpy}.append({numpy}.full({n}, float("nan")), {module.text.of(node)})'
+            reason = f"it gives {n} values less than there are bars"
+            yield Proposal("indicator_shape", reason, (module.text.replace(node, text),))
+
+
+def _distance(flow: Flow, node: ast.BinOp) -> str:
+    """``n`` in ``x[n:] - x[:-n]`` and in ``x[n:] / x[:-n]`` of an array; empty for anything else."""
+    later, earlier = node.left, node.right
+    if not (isinstance(later, ast.Subscript) and isinstance(earlier, ast.Subscript)):
+        return ""
+    first, second = later.slice, earlier.slice
+    if not (isinstance(first, ast.Slice) and isinstance(second, ast.Slice)) or not isinstance(
+        later.value, ast.Name
+    ):
+        return ""
+    n, minus = first.lower, second.upper
+    same = ast.unparse(later.value) == ast.unparse(earlier.value)
+    if not flow.of(later.value).is_array:  # Series are fitted by their index
+        return ""
+    if n is None or not isinstance(minus, ast.UnaryOp) or not isinstance(minus.op, ast.USub) or not same:
+        return ""
+    alone = not (first.upper or first.step or second.lower or second.step)
+    return ast.unparse(n) if alone and ast.unparse(n) == ast.unparse(minus.operand) else ""
 
 
 def differences(module: Module, _flow: Flow) -> Iterator[Proposal]:
@@ -127,7 +238,7 @@ def differences(module: Module, _flow: Flow) -> Iterator[Proposal]:
             )
 
 
-def _returned_to_indicator(module: Module, node: ast.Call) -> bool:
+def _returned_to_indicator(module: Module, node: ast.expr) -> bool:
     """Whether a value is all that a function returns, and the function is one for ``self.I`` only."""
     parent = module.parents[node]
     if isinstance(parent, ast.Lambda):

@@ -148,9 +148,19 @@ TALIB_ARGUMENTS = {
         "slowlength": "slowperiod",
     }
     for name in ("MACD", "PPO", "APO")
+} | {
+    "STOCH": {"fastk": "fastk_period", "slowk": "slowk_period", "slowd": "slowd_period"},
+    "STOCHF": {"fastk": "fastk_period", "fastd": "fastd_period"},
 }
 # Names that mean one function, whatever library they were read about in.
 TALIB_MEANT = {
+    "HULL": "HMA",
+    "HULLMA": "HMA",
+    "HULL_MA": "HMA",
+    "STD_DEV": "STDDEV",
+    "STDEVP": "STDDEV",
+    "AWESOME_OSCILLATOR": "AO",
+    "CHAIKIN_MONEY_FLOW": "CMF",
     "HIGHEST": "MAX",
     "LOWEST": "MIN",
     "STD": "STDDEV",
@@ -192,6 +202,31 @@ PANDAS_TA_SERIES = words(
     """
 )
 PANDAS_TA_MEANT = {
+    "williams_percent_r": "willr",
+    "williams": "willr",
+    "moving_average": "sma",
+    "zero_lag_ema": "zlma",
+    "chande_momentum": "cmo",
+    "chande_momentum_oscillator": "cmo",
+    "choppiness_index": "chop",
+    "choppiness": "chop",
+    "awesome_oscillator": "ao",
+    "hull_moving_average": "hma",
+    "hull_ma": "hma",
+    "hull": "hma",
+    "weighted_moving_average": "wma",
+    "momentum": "mom",
+    "rate_of_change": "roc",
+    "stochastic_rsi": "stochrsi",
+    "stoch_rsi": "stochrsi",
+    "fisher_transform": "fisher",
+    "elder_force_index": "efi",
+    "force_index": "efi",
+    "z_score": "zscore",
+    "super_trend": "supertrend",
+    "vortex_indicator": "vortex",
+    "average_directional_index": "adx",
+    "ultimate_oscillator": "uo",
     "stddev": "stdev",
     "std": "stdev",
     "bollinger_bands": "bbands",
@@ -412,6 +447,7 @@ STATISTICS = frozenset(
 )
 STATISTICS_MEANT = {
     **dict.fromkeys(("totaltrades", "numberoftrades", "numtrades", "tradecount", "oftrades"), "# Trades"),
+    "return": "Return [%]",
     "totalreturn": "Return [%]",
     "annualreturn": "Return (Ann.) [%]",
     "annualizedreturn": "Return (Ann.) [%]",

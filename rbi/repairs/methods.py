@@ -20,6 +20,8 @@ def defined(module: Module, _flow: Flow) -> Iterator[Proposal]:
             continue
         if "init" not in methods:
             yield from _without_init(module, methods)
+        elif "__init__" in methods:
+            yield from _beside_init(module, methods["__init__"])
 
 
 def _without_init(module: Module, methods: dict[str, ast.FunctionDef]) -> Iterator[Proposal]:
@@ -37,6 +39,34 @@ def _without_init(module: Module, methods: dict[str, ast.FunctionDef]) -> Iterat
         edits = [Edit(start, start + len("__init__"), "init")]
         edits += [edit for node in _calls_up(python_init) for edit in _renamed(module, node)]
         yield Proposal(RULE, "the engine makes the strategy: it calls init, not __init__(self)", tuple(edits))
+
+
+def _beside_init(module: Module, method: ast.FunctionDef) -> Iterator[Proposal]:
+    """``__init__(self)`` beside init: the engine passes it what the strategy's own class needs."""
+    if (
+        ast.unparse(method.args) != "self"
+        or method.decorator_list
+        or not module.text.starts_line(method.body[0])
+    ):
+        return
+    calls = list(_calls_up(method))
+    others = [n for n in ast.walk(method) if isinstance(n, ast.Attribute) and n.attr == "__init__"]
+    if len(calls) > 1 or len(others) != len(calls):
+        return
+    name = module.text.source.index("__init__", module.text.start(method))
+    place = module.text.source.index("self", name) + len("self")
+    passed = "*args, **kwargs"
+    edits = [Edit(place, place, f", {passed}")]
+    if calls:
+        end = module.text.end(calls[0]) - 1
+        edits.append(Edit(end, end, passed))
+    else:
+        first = method.body[0]
+        start, blanks = module.text.start(first), " " * first.col_offset
+        edits.append(Edit(start, start, f"super().__init__({passed}){module.text.line_end()}{blanks}"))
+    yield Proposal(
+        RULE, "the engine makes the strategy: what it passes goes on to the engine's class", tuple(edits)
+    )
 
 
 def inherited(module: Module, _flow: Flow) -> Iterator[Proposal]:

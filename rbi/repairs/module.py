@@ -201,9 +201,13 @@ class Module:
         return frozenset(
             node
             for node in self.nodes
-            if (isinstance(node, ast.Try | ast.TryStar) and self._goes_on(node))
+            if (isinstance(node, ast.Try | ast.TryStar) and self._goes_on(node) and not self._is_guard(node))
             or (isinstance(node, ast.With) and any(map(self._may_suppress, node.items)))
         )
+
+    def _is_guard(self, node: ast.AST) -> bool:
+        """Whether it is a guard's, added behind what its author wrote: what that catches is not mended here."""
+        return any(getattr(above, "name", "") in GUARDS for above in self.above(node))
 
     def _may_suppress(self, item: ast.withitem) -> bool:
         """Whether a context is ``suppress``, or one of the module's own."""
@@ -269,6 +273,7 @@ class Module:
         return False
 
 
+GUARDS = ("_rbi_order", "_rbi_bar")  # names of methods that no strategy has by itself
 _LEAVING = (ast.Return, ast.Break, ast.Continue)
 
 

@@ -39,6 +39,7 @@ def problems(module: Module, flow: Flow) -> Iterator[Found]:
     yield from _functions(module)
     yield from _imports(module)
     yield from _sources(module)
+    yield from _second_files(module)
     yield from _undefined(module)
     if module.mode is Mode.CLASS:
         yield from _classes(module)
@@ -146,6 +147,33 @@ def _sources(module: Module) -> Iterator[Found]:
             what = ast.unparse(node.args[0])[:80] if node.args else "a file"
             hint = "Bars come from the runner as self.data; there is no other file."
             yield Found("data_missing", node, f"{what} is read, and is not there", hint)
+
+
+def _second_files(module: Module) -> Iterator[Found]:
+    """A script's CSV files beside the first one: all stand for the same bars, whatever they are called."""
+    if module.mode is not Mode.SCRIPT:
+        return
+    texts = {
+        target.id: node.value.value
+        for node in module.tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name) and module.bound[target.id] == 1
+    }
+    first = ""
+    read = [
+        n
+        for n in module.nodes
+        if isinstance(n, ast.Call) and n.args and module.full_name(n.func) == "pandas.read_csv"
+    ]
+    for node in sorted(read, key=lambda n: n.lineno):
+        path = node.args[0]
+        text = path.value if isinstance(path, ast.Constant) else texts.get(getattr(path, "id", ""))
+        name = text.replace("\\", "/").rsplit("/", 1)[-1].lower() if isinstance(text, str) else ""
+        first = first or name
+        if name.endswith(".csv") and name != first and not module.is_guarded(node):
+            hint = "Bars are all there is: compute from them what the other file was to bring."
+            yield Found("data_missing", node, f"{name} is not there: the bars are read in its place", hint)
 
 
 def _is_another_file(node: ast.Call, called: str) -> bool:

@@ -10,6 +10,7 @@ from rbi.repairs.calls import is_indicator_call
 from rbi.repairs.flow import Flow
 from rbi.repairs.indicators import outside_init
 from rbi.repairs.kind import Kind
+from rbi.repairs.libraries import TRADE_MEANT
 from rbi.repairs.module import Module
 from rbi.repairs.report import Found
 
@@ -61,6 +62,9 @@ def _stored(flow: Flow, node: ast.Attribute | ast.Subscript) -> Iterator[Found]:
         message = f"setting {ast.unparse(node)} has no effect: the engine does not read it"
         hint = f"Set it on the trades: for trade in self.trades: trade.{node.attr} = ... (sl and tp only)."
         yield Found("no_effect", node, message, hint)
+    elif kind is Kind.TRADE and TRADE_MEANT.get(getattr(node, "attr", "")) in ("sl", "tp"):
+        message = f"setting {ast.unparse(node)} has no effect: the engine does not read it"
+        yield Found("no_effect", node, message, "A trade's stop and target are sl and tp.")
     elif kind is Kind.STRATEGY and getattr(node, "attr", "") in _FIXED:
         yield Found("invented_attribute", node, f"{ast.unparse(node)} cannot be set", "Use another name.")
 

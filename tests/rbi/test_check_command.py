@@ -166,3 +166,30 @@ def test_what_cannot_be_guarded_says_why(folder: Path) -> None:
     report = strategies.work(Idea(1, strategies.texts[0]), contexts, lambda stage: None)
     assert report.outcome.cause == "order_price"
     assert report.outcome.reasons[-1].startswith("no order guards: S defines buy or sell itself")
+
+
+@pytest.mark.parametrize(
+    ("trades", "reasons", "kind"), [(True, "guarded", "traded"), (False, "given", "failed")]
+)
+def test_a_version_without_the_bars_it_fails_on_stands_only_if_it_trades(
+    folder: Path, trades: bool, reasons: str, kind: str
+) -> None:
+    def dividing(source: str, bars: BarsFile) -> RunResult:
+        if "_rbi_bar" not in source:
+            return bad_result(
+                Failure(FailureKind.ERROR, "ZeroDivisionError: division by zero", "skip it", line=3)
+            )
+        return (
+            good_result()
+            if trades
+            else bad_result(Failure(FailureKind.NEVER_ORDERED, "no order", "loosen it"))
+        )
+
+    write(own=FINE)
+    strategies = OwnStrategies.read(BacktestRequest(("s",), str(folder), repair=True), 0.25)
+    contexts = dict.fromkeys(Mode, context(ScriptedEffects({}, dividing)))
+    report = strategies.work(Idea(1, strategies.texts[0]), contexts, lambda stage: None)
+    draft = report.draft
+    assert [attempt.reason.value for attempt in draft.attempts] == ["given", "guarded"]
+    assert (draft.attempts[draft.chosen - 1].reason.value, report.outcome.kind.value) == (reasons, kind)
+    assert all(fix.changes_orders for fix in draft.attempts[1].fixes)
