@@ -25,9 +25,8 @@ from rbi.stages.run import run
 from rbi.task import Recorded
 from runners.base import BarsFile, Mode
 
-_RUNS_MORE = (
-    3  # versions that are made for how the one before failed: the guards of orders and bars, and None
-)
+# Versions that are made for how the one before failed: there are guards of orders, guards of bars, and None.
+_RUNS_MORE = 3
 
 
 @dataclass(frozen=True, slots=True)
