@@ -65,7 +65,7 @@ class Provider(BaseHTTPRequestHandler):
 def folder(tmp_path: Path) -> Iterator[Path]:
     """A working folder whose ``rbi.toml`` names providers at a server of ours."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Provider) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         base = f"http://127.0.0.1:{server.server_port}"
         rows = "".join(

@@ -402,6 +402,7 @@ def test_a_job_whose_process_is_killed_from_outside_still_gives_its_result(
     go = tmp_path / "go"
     waiting = f"while not os.path.exists({str(go)!r}): time.sleep(0.01)"
     request = RunRequest(strategy_doing("self.buy(size=1)", init_code=waiting), bars)
+    warm.level()  # a server that starts has children of its own for a moment
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(warm.run, request)
         wait_until(lambda: bool(of_generation(3)))
