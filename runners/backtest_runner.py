@@ -130,12 +130,9 @@ class BacktestRunner:
         """See `Runner.run_all`. Also raises `RunnerError` for unusable terms, parameters or bars."""
         _check_one_version(requests)
         results: list[RunResult] = []
-        with self._slots.one(self._draining) as is_mine:
-            if not is_mine:
-                raise interrupted()
-            while len(results) < len(requests):
-                # A run that is cut short says nothing of the scenarios after it: they get a job of their own.
-                results.extend(self._job(_first_job(requests[len(results) :])))
+        while len(results) < len(requests):
+            # A run that is cut short says nothing of the scenarios after it: they get a job of their own.
+            results.extend(self._job(_first_job(requests[len(results) :])))
         return tuple(results)
 
     def drain(self) -> None:
@@ -167,7 +164,11 @@ class BacktestRunner:
             check_params(request.params)
             if request.mode is Mode.CLASS:
                 check_terms(request.terms, bars.lowest_close)
-        ran = self._run_job(requests, loaded)
+        with self._slots.one(self._draining) as is_mine:
+            if not is_mine:
+                raise interrupted()
+            ran = self._run_job(requests, loaded)
+        # Another job may begin: a core that waits for what is read and computed again here would stand still.
         if ran.ending.stop is Stop.INTERRUPT:
             raise interrupted()
         child = read_child_result(ran.ending.result, [bars.arrays for bars in loaded])
