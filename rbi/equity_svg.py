@@ -90,9 +90,12 @@ def thin(values: Array, most: int = MAX_POINTS) -> NDArray[np.intp]:
     """
     if len(values) <= most:
         return np.arange(len(values))
-    stretches = np.array_split(np.arange(len(values)), (most - 2) // 2)
-    extremes = [s[pick(values[s])] for s in stretches for pick in (np.argmin, np.argmax)]
-    return np.unique([0, *extremes, len(values) - 1])
+    length = -(-len(values) // ((most - 2) // 2))
+    stretches = np.resize(values, (-(-len(values) // length), length))
+    stretches[-1, (len(values) - 1) % length + 1 :] = values[-1]  # the last one is filled up
+    first = np.arange(len(stretches)) * length
+    extremes = np.concatenate([first + stretches.argmin(axis=1), first + stretches.argmax(axis=1)])
+    return np.unique([0, *np.minimum(extremes, len(values) - 1), len(values) - 1])
 
 
 def _equity_panel(time: Array, equity: Array, hold: Array | None, x: _Axis) -> list[str]:

@@ -247,11 +247,14 @@ def _captured(output: Captured) -> str:
 
 def _trades_csv(trades: tuple[Trade, ...]) -> str:
     out = io.StringIO()
-    writer = csv.DictWriter(out, [f.name for f in fields(Trade)], lineterminator="\n")
-    writer.writeheader()
+    names = [field.name for field in fields(Trade)]
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(names)
     for trade in trades:
-        times = {"entry_time": _iso(trade.entry_time), "exit_time": _iso(trade.exit_time)}
-        writer.writerow(asdict(trade) | times)
+        values = zip(names, trade.values(), strict=True)
+        writer.writerow(
+            _iso(value) if name in ("entry_time", "exit_time") else value for name, value in values
+        )
     return out.getvalue()
 
 

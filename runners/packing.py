@@ -10,6 +10,7 @@ import zlib
 from array import array
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from operator import sub
 from typing import Any
 
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
@@ -27,7 +28,10 @@ def unpack_floats(text: str) -> tuple[float, ...]:
 
 def pack_times(times: Sequence[int]) -> str:
     """Times (int64) as a string: their differences, which repeat and so deflate to almost nothing."""
-    return _deflate(array("q", (_wrap(b - a) for a, b in zip((0, *times), times, strict=False))))
+    try:
+        return _deflate(array("q", map(sub, times, (0, *times))))
+    except OverflowError:
+        return _deflate(array("q", (_wrap(b - a) for a, b in zip((0, *times), times, strict=False))))
 
 
 def unpack_times(text: str) -> tuple[int, ...]:

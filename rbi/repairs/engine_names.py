@@ -79,20 +79,16 @@ _AT_FIRST = words(
 _CASH = frozenset({"cash", "balance", "available_cash", "_cash", "free_cash", "buying_power"})
 
 
-def set_on(flow: Flow, strategy: ast.ClassDef, kind: Kind) -> frozenset[str]:
+def set_on(module: Module, flow: Flow, strategy: ast.ClassDef, kind: Kind) -> frozenset[str]:
     """Attributes that are set somewhere on what is, or may be, of a kind."""
     return frozenset(
-        n.attr
-        for n in ast.walk(strategy)
-        if isinstance(n, ast.Attribute)
-        and not isinstance(n.ctx, ast.Load)
-        and flow.of(n.value) in (kind, Kind.UNKNOWN)
+        n.attr for n in module.attributes_set[strategy] if flow.of(n.value) in (kind, Kind.UNKNOWN)
     )
 
 
 def own_names(module: Module, flow: Flow) -> frozenset[str]:
     """What the module's strategies define or set on themselves, and what may be set on them from elsewhere."""
-    found = [set_on(flow, strategy, Kind.STRATEGY) for strategy in module.strategies]
+    found = [set_on(module, flow, strategy, Kind.STRATEGY) for strategy in module.strategies]
     return module.given.union(*found)
 
 
@@ -107,7 +103,7 @@ def attributes(module: Module, flow: Flow) -> Iterator[Proposal]:
         if not complete(module, strategy):
             continue
         own = {
-            kind: module.set_from_outside | set_on(flow, strategy, kind)
+            kind: module.set_from_outside | set_on(module, flow, strategy, kind)
             for kind in (Kind.POSITION, Kind.TRADE)
         }
         own[Kind.STRATEGY] = own_names(module, flow)
@@ -502,7 +498,7 @@ def _number(node: ast.expr) -> bool:
 def position_compared(module: Module, flow: Flow) -> Iterator[Proposal]:
     """A position has no order and no length: its size and its trades have."""
     for node in module.nodes:
-        if module.is_guarded(node):
+        if not isinstance(node, ast.Compare | ast.Call) or module.is_guarded(node):
             continue
         if isinstance(node, ast.Compare) and len(node.ops) == 1:
             if isinstance(node.ops[0], ast.Gt | ast.Lt | ast.GtE | ast.LtE):

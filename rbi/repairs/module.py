@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from models.syntax import parse
@@ -139,6 +139,29 @@ class Module:
         names = {getattr(n, "id", "") for n in self.nodes} | {getattr(n, "attr", "") for n in self.nodes}
         names |= {n.name for n in self.nodes if isinstance(n, ast.FunctionDef)}
         return bool(names & _DYNAMIC)
+
+    @cached_property
+    def attributes_set(self) -> Mapping[ast.ClassDef, Sequence[ast.Attribute]]:
+        """By strategy, the attributes of anything that are set or deleted in it."""
+        return {
+            strategy: [
+                n
+                for n in ast.walk(strategy)
+                if isinstance(n, ast.Attribute) and not isinstance(n.ctx, ast.Load)
+            ]
+            for strategy in self.strategies
+        }
+
+    @cached_property
+    def after_init(self) -> frozenset[str]:
+        """Names that the strategies' methods mention, ``init`` left out: what ``next`` may call."""
+        return frozenset(
+            getattr(n, "attr", getattr(n, "id", ""))
+            for strategy in self.strategies
+            for method in strategy.body
+            if isinstance(method, ast.FunctionDef) and method.name != "init"
+            for n in ast.walk(method)
+        )
 
     def above(self, node: ast.AST) -> Iterator[ast.AST]:
         """What a node is in, from the inside out."""

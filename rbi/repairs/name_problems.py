@@ -53,8 +53,8 @@ def invented_attributes(module: Module, flow: Flow) -> Iterator[Found]:
         own = own_names(module, flow)
         known = {
             Kind.STRATEGY: STRATEGY | _INSIDE | own,
-            Kind.POSITION: POSITION | module.set_from_outside | set_on(flow, strategy, Kind.POSITION),
-            Kind.TRADE: TRADE | module.set_from_outside | set_on(flow, strategy, Kind.TRADE),
+            Kind.POSITION: POSITION | module.set_from_outside | set_on(module, flow, strategy, Kind.POSITION),
+            Kind.TRADE: TRADE | module.set_from_outside | set_on(module, flow, strategy, Kind.TRADE),
         }
         for node in ast.walk(strategy):
             if (

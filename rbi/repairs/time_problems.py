@@ -87,19 +87,10 @@ def _sees_all(module: Module, node: ast.AST) -> bool:
     """In init, or in a function of the module that next does not call."""
     method = module.method(node)
     if method is not None:
-        return method.name != "next" and method.name not in _called_by_next(module)
+        return method.name != "next" and method.name not in module.after_init
     function = module.function(node)
     name = getattr(function, "name", "")
-    return bool(name) and name not in _called_by_next(module)
-
-
-def _called_by_next(module: Module) -> frozenset[str]:
-    names = set()
-    for strategy in module.strategies:
-        for method in strategy.body:
-            if isinstance(method, ast.FunctionDef) and method.name != "init":
-                names |= {getattr(n, "attr", getattr(n, "id", "")) for n in ast.walk(method)}
-    return frozenset(names)
+    return bool(name) and name not in module.after_init
 
 
 def _in_window(module: Module, node: ast.AST) -> bool:
