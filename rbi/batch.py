@@ -85,9 +85,9 @@ class Batch:
     """Takes the ideas of one batch to their outcomes.
 
     ``work`` takes one idea through its stages. ``end_waits`` ends every wait for a model, ``abort`` every effect in
-    progress. ``turns`` are for ``workers`` ideas at once, not counting those that wait for a backtest. ``outdated``
-    says of a recorded outcome whether its backtests have to be done again. ``grace_s`` is how long running effects may
-    go on after a stop was asked for.
+    progress. ``turns`` are for ``workers`` ideas at once, not counting those at a backtest. ``outdated`` says of
+    a recorded outcome whether its backtests have to be done again. ``grace_s`` is how long running effects may go on
+    after a stop was asked for.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Batch:
             except RbiError as unreadable:
                 error = unreadable
                 break
-            while pending and len(running) < self._most and self._turns.try_take():
+            while pending and len(running) < self._most and self._turns.try_take(pending[0].idea_id):
                 idea = pending.popleft()
                 running[pool.submit(self._in_turn, idea)] = idea
             error = self._collect(running, pending)
@@ -234,7 +234,7 @@ class Batch:
         try:
             return self._one(idea)
         finally:
-            self._turns.give_back()
+            self._turns.give_back(idea.idea_id)
 
     def _one(self, idea: Idea) -> _Done:
         if self._stop.stopping.is_set():

@@ -72,7 +72,8 @@ class KeyLocks:
 class JournaledEffects:
     """Documents, model calls and backtests of one batch. ``stopping`` set means: begin nothing more.
 
-    An idea lends its turn of ``turns`` while it waits for a backtest. ``mode`` is what the sources are that it runs.
+    An idea gives its turn of ``turns`` back before a backtest and takes one to ask a model. ``mode`` is what the
+    sources are that it runs.
     """
 
     def __init__(
@@ -140,6 +141,7 @@ class JournaledEffects:
         self._go_on()
         prompt = self._writers.limited(self._prompts.render(stage, inputs))
         labels = self._labels(idea, stage)
+        self._turns.take(idea.idea_id)
         return self._client.ask(self._writers.of(stage), prompt, labels=labels, ask_number=idea.trial)
 
     def backtest(self, idea: Idea, stage: str, source: str, scenario: Scenario) -> RunResult:
@@ -178,14 +180,7 @@ class JournaledEffects:
     ) -> tuple[RunResult, ...]:
         """The results, of which those that are not remembered are run in one job."""
         self._go_on()
-        with (
-            self._turns.aside()
-        ):  # before any lock is waited for: who has a turn never waits for one who has none
-            return self._run_aside(idea, stage, kind, requests)
-
-    def _run_aside(
-        self, idea: Idea, stage: str, kind: str, requests: Sequence[RunRequest]
-    ) -> tuple[RunResult, ...]:
+        self._turns.give_back(idea.idea_id)
         identities = [dict(self._runner.identity(request)) for request in requests]
         keys = [effect_key(kind, identity) for identity in identities]
         with ExitStack() as held:

@@ -1,53 +1,53 @@
-"""How many ideas are worked on at once: those that wait for a core are not among them."""
+"""How many ideas are begun or ask a model at once: those that are at a backtest are not among them."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 _LOOK_UP_S = 0.1
 
 
 class Turns:
-    """A semaphore for ``count`` ideas. Who steps aside lets another idea begin, and goes on before a further one does.
+    """A semaphore for ``count`` ideas, by their ids. An idea is begun with a turn, and asks models with one.
 
-    While the batch is ``stopping`` nobody waits for a turn: whoever goes on then ends.
+    At a backtest it lends its turn, so that another idea can begin, and it takes one again when it next asks: before
+    a further idea begins. While the batch is ``stopping`` nobody waits for a turn: whoever goes on then ends.
     """
 
     def __init__(self, count: int, stopping: threading.Event) -> None:
         self._free = count
-        self._returning = 0
+        self._waiting = 0
+        self._holders: set[str] = set()
         self._changed = threading.Condition()
         self._stopping = stopping
 
-    def try_take(self) -> bool:
+    def try_take(self, idea_id: str) -> bool:
         """A turn for an idea that is to begin, if one is left over. Never waits."""
         with self._changed:
-            if self._free <= self._returning:
+            if self._free <= self._waiting:
                 return False
-            self._free -= 1
+            self._hold(idea_id)
             return True
 
-    def give_back(self) -> None:
-        """The turn of an idea has ended."""
+    def take(self, idea_id: str) -> None:
+        """Wait for a turn, unless the idea has one."""
         with self._changed:
-            self._free += 1
-            self._changed.notify()
-
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Lend the own turn to others during the block, and wait for one after it."""
-        self.give_back()
-        try:
-            yield
-        finally:
-            self._take()
-
-    def _take(self) -> None:
-        with self._changed:
-            self._returning += 1
+            if idea_id in self._holders:
+                return
+            self._waiting += 1
             while self._free < 1 and not self._stopping.is_set():
                 self._changed.wait(_LOOK_UP_S)
-            self._returning -= 1
-            self._free -= 1
+            self._waiting -= 1
+            self._hold(idea_id)
+
+    def give_back(self, idea_id: str) -> None:
+        """The idea needs no turn for now, or has ended."""
+        with self._changed:
+            if idea_id in self._holders:
+                self._holders.remove(idea_id)
+                self._free += 1
+                self._changed.notify()
+
+    def _hold(self, idea_id: str) -> None:
+        self._holders.add(idea_id)
+        self._free -= 1

@@ -145,41 +145,61 @@ def test_two_batches_on_one_folder_never_do_an_idea_twice(tmp_path: Path) -> Non
     second.journal.close()
 
 
-def test_who_waits_for_a_backtest_lets_others_begin_and_goes_on_before_the_next(bench: Bench) -> None:
+def test_who_is_at_a_backtest_lets_others_begin_and_asks_before_a_further_one_begins(bench: Bench) -> None:
     turns = Turns(2, bench.stop.stopping)
     guard = threading.Lock()
-    begun, busy = [0], [0]
-    most_busy, all_begun = [0], threading.Event()
+    begun, asking, most_asking = [0], [0], [0]
+    all_begun = threading.Event()
 
-    def count(change: int) -> None:
+    def ask(idea: Idea) -> None:
+        turns.take(idea.idea_id)
         with guard:
-            busy[0] += change
-            most_busy[0] = max(most_busy[0], busy[0])
+            asking[0] += 1
+            most_asking[0] = max(most_asking[0], asking[0])
+        threading.Event().wait(0.005)
+        with guard:
+            asking[0] -= 1
 
     def work(idea: Idea, entered: Callable[[str], None]) -> IdeaReport:
         with guard:
             begun[0] += 1
-            begun[0] == 6 and all_begun.set()
+            if begun[0] == 6:
+                all_begun.set()
         for _ in range(3):
-            count(1)
-            threading.Event().wait(0.005)
-            count(-1)
-            with turns.aside():
-                assert all_begun.wait(60)
+            ask(idea)
+            turns.give_back(idea.idea_id)
+            assert all_begun.wait(60)
         return done(idea, entered)
 
     assert bench.run(work, workers=2, turns=turns).ending is Ending.FINISHED
     assert bench.finished() == 6
-    assert most_busy[0] <= 2
+    assert most_asking[0] <= 2
+
+
+def test_who_asks_nothing_more_ends_without_a_turn(bench: Bench) -> None:
+    turns = Turns(1, bench.stop.stopping)
+    first_ended = threading.Event()
+
+    def work(idea: Idea, entered: Callable[[str], None]) -> IdeaReport:
+        if idea.number == 1:
+            turns.give_back(idea.idea_id)
+            while turns.try_take("nobody"):  # until the second has begun and keeps the turn
+                turns.give_back("nobody")
+                threading.Event().wait(0.001)
+            first_ended.set()
+        assert first_ended.wait(60)
+        return done(idea, entered)
+
+    assert bench.run(work, workers=1, turns=turns).ending is Ending.FINISHED
+    assert bench.finished() == 6
 
 
 def test_nobody_waits_for_a_turn_once_the_batch_is_stopping(bench: Bench) -> None:
     turns = Turns(1, bench.stop.stopping)
-    assert turns.try_take()
-    with turns.aside():
-        assert turns.try_take()  # by another idea, which keeps it
-        assert not turns.try_take()
-        bench.stop.request()
+    assert turns.try_take("one")
+    assert not turns.try_take("two")
+    bench.stop.request()
+    turns.take("two")
 
 
 def test_midnight_sends_the_ideas_that_start_after_it_to_one_new_folder(bench: Bench) -> None:

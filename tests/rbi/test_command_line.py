@@ -263,8 +263,11 @@ def stopped_at_one(place: Place) -> Iterator[Callable[..., str]]:
             *("--model", "openai:gpt-4o", "--delay", "0", *more),
         )
         assert process.stderr is not None
+        last_resort = threading.Timer(240, process.kill)  # what is never said fails, and does not hang
+        last_resort.start()
         while "1/4" not in (line := process.stderr.readline()):
             assert line, "ended early"
+        last_resort.cancel()
         os.kill(process.pid, number)
         go_on.set()
         _, said = process.communicate(timeout=240)
