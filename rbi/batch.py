@@ -14,6 +14,7 @@ from typing import Any
 
 from models.errors import BudgetSpent, ModelError
 from models.errors import Interrupted as CallInterrupted
+from models.stopping import Flag
 from rbi.domain import Draft, Idea, IdeaReport, Outcome, OutcomeKind
 from rbi.economy import economy, economy_json
 from rbi.effects import Interrupted
@@ -59,8 +60,8 @@ class BatchResult:
 class StopSignal:
     """What Ctrl-C turns on. The first request drains, the second does not wait any longer."""
 
-    stopping: threading.Event = field(default_factory=threading.Event)
-    at_once: threading.Event = field(default_factory=threading.Event)
+    stopping: Flag = field(default_factory=Flag)
+    at_once: Flag = field(default_factory=Flag)
 
     def request(self) -> None:
         """Ask for the stop; ask again to have it at once."""

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from models.client import Answer, ModelClient
+from models.stopping import Flag
 from rbi.domain import Brief, Idea
 from rbi.events import BacktestFinished, Events
 from rbi.intake.failures import DocumentFailed, Trouble
@@ -89,7 +90,7 @@ class JournaledEffects:
         terms: Terms,
         timeout_s: float,
         events: Events,
-        stopping: threading.Event,
+        stopping: Flag,
         turns: Turns,
         mode: Mode = Mode.CLASS,
     ) -> None:
@@ -142,6 +143,7 @@ class JournaledEffects:
         prompt = self._writers.limited(self._prompts.render(stage, inputs))
         labels = self._labels(idea, stage)
         self._turns.take(idea.idea_id)
+        self._go_on()  # once the batch is stopping, a turn is no leave to ask
         return self._client.ask(self._writers.of(stage), prompt, labels=labels, ask_number=idea.trial)
 
     def backtest(self, idea: Idea, stage: str, source: str, scenario: Scenario) -> RunResult:

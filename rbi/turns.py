@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from models.stopping import Flag
+
 _LOOK_UP_S = 0.1
 
 
@@ -14,7 +16,7 @@ class Turns:
     a further idea begins. While the batch is ``stopping`` nobody waits for a turn: whoever goes on then ends.
     """
 
-    def __init__(self, count: int, stopping: threading.Event) -> None:
+    def __init__(self, count: int, stopping: Flag) -> None:
         self._free = count
         self._waiting = 0
         self._holders: set[str] = set()

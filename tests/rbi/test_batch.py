@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
 from models.errors import BadKey, BudgetSpent
+from models.stopping import StopSignal as CallsStop
 from rbi.batch import Batch, BatchResult, Ending, More, StopSignal, Work
 from rbi.config import Settings
 from rbi.domain import Draft, Idea, IdeaReport, Outcome, OutcomeKind
@@ -317,6 +321,33 @@ def test_a_second_stop_does_not_wait_for_the_grace_period(bench: Bench) -> None:
         raise Interrupted
 
     assert bench.run(work, workers=1, grace_s=3600).ending is Ending.INTERRUPTED
+
+
+def test_a_second_ctrl_c_at_any_instant_of_the_first_waits_for_nothing() -> None:
+    for made in (StopSignal, CallsStop):
+        for instant in range(40):
+            signal = made()
+            request = signal.request if isinstance(signal, StopSignal) else signal.set
+            at_instant(instant, of=request, do=request)
+
+
+def at_instant(instant: int, *, of: Callable[[], None], do: Callable[[], None]) -> None:
+    """Call ``do`` in the middle of ``of``, as a signal handler is called."""
+    left = instant
+
+    def trace(_frame: FrameType, _event: str, _arg: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            do()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        of()
+    finally:
+        sys.settrace(before)
 
 
 def test_what_ends_the_batch_is_returned_and_the_finished_ideas_stay(bench: Bench) -> None:

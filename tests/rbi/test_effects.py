@@ -14,6 +14,7 @@ from builders import NoLibrary, bad_result, bars, good_result
 from models.client import ModelClient
 from models.limiter import Limiters
 from models.providers.offline.writer import OfflineWriter
+from models.stopping import Flag
 from rbi.domain import Idea
 from rbi.effects import Interrupted, JournaledEffects, KeyLocks
 from rbi.events import BacktestFinished, Event, Events
@@ -67,7 +68,8 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.journal = Journal(folder / "rbi.db")
         self.events: list[Event] = []
-        self.stopping = threading.Event()
+        self.stopping = Flag()
+        self.turns = Turns(1, self.stopping)
 
     def effects(
         self, run: Callable[[RunRequest], RunResult], *, timeout_s: float = 10.0, cash: float = 1e6
@@ -85,7 +87,7 @@ class Bench:
             timeout_s=timeout_s,
             events=Events(self.events.append),
             stopping=self.stopping,
-            turns=Turns(1, self.stopping),
+            turns=self.turns,
         )
         return made, runner
 
@@ -163,6 +165,17 @@ def test_an_interrupted_backtest_is_no_result_and_not_possibly_paid(bench: Bench
     with pytest.raises(Interrupted):
         bench.effects(interrupted)[0].backtest(IDEA, "run", "x", Scenario(bars()))
     assert bench.journal.totals("b").possibly_paid == 0
+
+
+def test_who_waits_for_a_turn_when_the_batch_is_stopped_does_not_ask(bench: Bench) -> None:
+    effects, _ = bench.effects(lambda request: good_result())
+    assert bench.turns.try_take("another")
+    stop = threading.Timer(0.2, bench.stopping.set)
+    stop.start()
+    with pytest.raises(Interrupted):
+        effects.ask(IDEA, "research", {"idea": IDEA.text, "columns": "Close"})
+    stop.join()
+    assert bench.journal.totals("b").answers == 0
 
 
 def test_after_a_stop_no_effect_begins(bench: Bench) -> None:

@@ -14,6 +14,7 @@ from builders import NoLibrary, ScriptedEffects, context, good_result
 from models.client import ModelClient
 from models.limiter import Limiters
 from models.providers.offline.writer import OfflineWriter
+from models.stopping import Flag
 from rbi.domain import Brief, Idea, IdeaReport, OutcomeKind
 from rbi.effects import Interrupted, JournaledEffects, Library
 from rbi.events import Events
@@ -164,8 +165,8 @@ def journaled(journal: Journal, library: Library) -> JournaledEffects:
         terms=Terms(),
         timeout_s=10.0,
         events=Events(),
-        stopping=threading.Event(),
-        turns=Turns(1, threading.Event()),
+        stopping=Flag(),
+        turns=Turns(1, Flag()),
     )
 
 

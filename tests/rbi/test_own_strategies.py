@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from builders import NoLibrary, ScriptedEffects, bad_result, bars, context, good
 
 from models.client import ModelClient
 from models.limiter import Limiters
+from models.stopping import Flag
 from rbi.backtest_command import BacktestRequest, OwnStrategies
 from rbi.config import load as load_settings
 from rbi.console import Console
@@ -271,8 +271,8 @@ def test_effects_run_sources_as_what_they_are_told_and_know_what_is_recorded(tmp
             terms=Terms(),
             timeout_s=10.0,
             events=Events(),
-            stopping=threading.Event(),
-            turns=Turns(1, threading.Event()),
+            stopping=Flag(),
+            turns=Turns(1, Flag()),
             mode=mode,
         )
         for mode in Mode
