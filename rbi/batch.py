@@ -31,6 +31,7 @@ from runners.base import RunInterrupted, RunnerError
 
 POLL_S = 0.1
 IN_HAND = 3  # ideas for each worker at most, those that wait for a backtest among them
+_MOST_WAITING = 40  # keep all cores busy; each idea in hand has a thread and an open file
 _LAST_LOOKS = 10  # `POLL_S` apart, after what runs was told to end now
 
 
@@ -41,6 +42,11 @@ class Ending(StrEnum):
     INTERRUPTED = "interrupted"
     BUDGET = "budget spent"
     ERROR = "error"
+
+
+def in_hand(workers: int) -> int:
+    """How many ideas may have begun and not ended."""
+    return min(IN_HAND * workers, workers + _MOST_WAITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +126,7 @@ class Batch:
         self._end_waits = end_waits
         self._abort = abort
         self._turns = turns
-        self._most = IN_HAND * workers
+        self._most = in_hand(workers)
         self._outdated = outdated
         self._grace_s = grace_s
         self._out_of_money = threading.Event()

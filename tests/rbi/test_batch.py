@@ -15,7 +15,7 @@ import pytest
 
 from models.errors import BadKey, BudgetSpent
 from models.stopping import StopSignal as CallsStop
-from rbi.batch import Batch, BatchResult, Ending, More, StopSignal, Work
+from rbi.batch import Batch, BatchResult, Ending, More, StopSignal, Work, in_hand
 from rbi.config import Settings
 from rbi.domain import Draft, Idea, IdeaReport, Outcome, OutcomeKind
 from rbi.effects import Interrupted
@@ -178,6 +178,10 @@ def test_who_is_at_a_backtest_lets_others_begin_and_asks_before_a_further_one_be
     assert bench.run(work, workers=2, turns=turns).ending is Ending.FINISHED
     assert bench.finished() == 6
     assert most_asking[0] <= 2
+
+
+def test_many_workers_do_not_have_so_many_ideas_in_hand_that_files_run_out() -> None:
+    assert [in_hand(workers) for workers in (1, 2, 18, 400)] == [3, 6, 54, 440]
 
 
 def test_who_asks_nothing_more_ends_without_a_turn(bench: Bench) -> None:
