@@ -171,7 +171,7 @@ def test_a_supervisor_that_is_killed_takes_its_strategy_along_and_nobody_else(
     runner = runner_at(level)
     server = server_chain(level, scratch, processes_of)
     with ThreadPoolExecutor(2) as pool:
-        job = pool.submit(runner.run, RunRequest(strategy_doing(HANG), bars, timeout_s=2.5))
+        job = pool.submit(runner.run, RunRequest(strategy_doing(HANG), bars, timeout_s=5))
         wait_until(lambda: len(processes_of(scratch)) == len(server) + 2)
         [supervisor] = children_of(server[-1])
         wait_until(lambda: ignores_usr2(scratch, processes_of))
@@ -197,7 +197,7 @@ def test_who_had_not_its_time_because_the_server_was_killed_is_not_blamed(
     runner = runner_at(level)
     server = server_chain(level, scratch, processes_of)
     with ThreadPoolExecutor(2) as pool:
-        job = pool.submit(runner.run, RunRequest(strategy_doing(HANG), bars, timeout_s=2.5))
+        job = pool.submit(runner.run, RunRequest(strategy_doing(HANG), bars, timeout_s=5))
         wait_until(lambda: ignores_usr2(scratch, processes_of))
         os.kill(server[0], signal.SIGKILL)
         result = job.result()  # begun once more in the time that was left, which it used up
